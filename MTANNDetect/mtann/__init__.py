@@ -1,0 +1,24 @@
+"""MTANN: massive-training artificial neural networks that find lesions in medical images.
+
+The library of the 3D Slicer extension MTANNDetect; it runs without Slicer. Research software, not a medical device.
+Importing it is quick and needs no torch: :func:`mtann.detect` and :func:`mtann.train` load what they need when called.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mtann.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from mtann.pipeline import detect
+    from mtann.teach import train
+
+__all__ = ["__version__", "detect", "train"]
+
+_LAZY = {"detect": "mtann.pipeline", "train": "mtann.teach"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'mtann' has no attribute '{name}'; it has {', '.join(__all__)}")

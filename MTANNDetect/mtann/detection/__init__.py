@@ -1,0 +1,1 @@
+"""From likelihood volumes to candidates."""

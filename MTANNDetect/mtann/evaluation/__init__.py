@@ -1,0 +1,1 @@
+"""Comparing candidates with reference lesions."""

@@ -1,0 +1,1 @@
+"""Scanning a network over volumes."""

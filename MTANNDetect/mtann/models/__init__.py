@@ -1,0 +1,1 @@
+"""Model bundles: folders with a described, checked model."""

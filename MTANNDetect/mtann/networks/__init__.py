@@ -1,0 +1,1 @@
+"""Network shapes; they know nothing of training or of images."""

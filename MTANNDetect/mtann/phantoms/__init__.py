@@ -1,0 +1,1 @@
+"""Synthetic images with known lesions, for the demonstration, tests and benchmarks."""

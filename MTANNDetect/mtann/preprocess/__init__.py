@@ -1,0 +1,1 @@
+"""From input images to the model's grid and intensities, and back."""

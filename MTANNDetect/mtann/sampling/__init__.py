@@ -1,0 +1,1 @@
+"""What an MTANN is taught on: lesions, teaching volumes, subvolumes."""

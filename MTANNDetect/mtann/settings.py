@@ -1,0 +1,96 @@
+"""Every knob, with its unit and its range.
+
+Settings are frozen; cross-checks run when they are made. They are saved whole in model bundles and results. Lengths are
+in millimetres or, where the name says so, in voxels of the model's isotropic grid.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mtann.errors import SettingsError
+
+Device = Literal["auto", "cpu", "cuda", "mps", "xpu"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and refusing unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def make_settings(kind: type[S], **values: Any) -> S:
+    """Build settings from values that a user gave.
+
+    Raises:
+        SettingsError: A value is out of range, of the wrong type or unknown; the message names it.
+    """
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or kind.__name__
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"Setting '{name}' cannot be {first['input']!r}: {message}.") from error
+
+
+class NetworkSettings(Settings):
+    """Shape of an MTANN: its subvolume at each resolution level, and its hidden layers."""
+
+    dimensions: Literal[2, 3] = Field(3, description="3 for 7x7x7 subvolumes within a sphere, 2 for 9x9 subregions of each slice")
+    dilations: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
+        (1, 2, 4), min_length=1, max_length=4, description="spacing of the input grid at each resolution level, in voxels"
+    )
+    hidden: tuple[Annotated[int, Field(ge=1, le=512)], ...] = Field(
+        (48, 24), min_length=1, max_length=2, description="units in each hidden layer; the first is sigmoid, the second tanh"
+    )
+
+
+class TrainingSettings(Settings):
+    """How an MTANN is taught."""
+
+    teacher: Literal["auto", "gaussian", "soft_mask"] = Field(
+        "auto", description="teaching volume: soft lesion mask, or a Gaussian at each lesion; auto takes the mask where outlines are given"
+    )
+    teaching_sigma_factor: Positive = Field(0.7, description="width of the Gaussian teacher, as a fraction of the lesion's radius")
+    min_teaching_sigma_voxels: Positive = Field(1.5, description="least width of the Gaussian teacher, in voxels")
+    fixed_teaching_sigma_voxels: Positive | None = Field(None, description="one Gaussian width for all lesions, in voxels")
+    region_factor: Positive = Field(1.7, description="half-width of a training region, in teaching sigmas")
+    point_radius_mm: Positive = Field(4.0, description="radius of a lesion given as a point without one, in mm")
+    negatives_per_case: int = Field(5000, ge=0, description="non-lesion voxels drawn from each case, half at random, half among the bright")
+    steps: int = Field(1500, ge=1, description="gradient steps before mining, and again in each mining round")
+    mining_rounds: int = Field(1, ge=0, le=5, description="times that the strongest false responses are added as negatives")
+    batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
+    learning_rate: Positive = Field(3e-3, description="peak of the one-cycle learning rate (Adam)")
+    augment: bool = Field(True, description="flip, rotate by right angles, and vary intensity during training")
+    folds: int = Field(5, ge=0, description="cross-validation folds, by patient, to choose the operating points on; 0 for none")
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+
+
+class DetectionSettings(Settings):
+    """How candidates are found in a likelihood volume."""
+
+    scales_mm: tuple[Positive, ...] = Field(
+        (1.2, 1.9, 3.0, 4.8, 7.6), min_length=1, description="scoring sigmas at which peaks are sought, ascending, in mm"
+    )
+    outline_fraction: float = Field(0.5, gt=0, lt=1, description="an outline is where the likelihood exceeds this fraction of its peak")
+    max_candidates: int = Field(100, ge=1, le=10000, description="most candidates kept a case")
+    score_floor: float = Field(0.05, allow_inf_nan=False, description="candidates below this score are not kept at all")
+    tile_voxels: int = Field(64, ge=8, le=1024, description="edge of the tiles that the scan runs in, in voxels")
+
+    @model_validator(mode="after")
+    def _scales_ascend(self) -> "DetectionSettings":
+        if list(self.scales_mm) != sorted(set(self.scales_mm)):
+            raise ValueError(f"scales_mm must ascend without repetition, found {self.scales_mm}")
+        return self
+
+
+HISTORIC_3D = (
+    NetworkSettings(dimensions=3, dilations=(1,), hidden=(25,)),
+    TrainingSettings(teacher="gaussian", fixed_teaching_sigma_voxels=4.5, mining_rounds=0, augment=False),
+)
+"""Suzuki et al., IEEE TMI 2006: 171 voxels, 25 hidden units, sigma 4.5 voxels, training region 15^3 (7.5 / 4.5 sigma)."""
