@@ -42,7 +42,9 @@ class Geometry:
 
     def __post_init__(self) -> None:
         if min(self.shape_zyx) < 1:
-            raise GeometryError(f"An image needs at least one voxel along each axis; its shape (z, y, x) is {self.shape_zyx}.")
+            raise GeometryError(
+                f"An image needs at least one voxel along each axis; its shape (z, y, x) is {self.shape_zyx}."
+            )
         numbers = np.array([*self.spacing_xyz_mm, *self.origin_lps_mm, *self.direction])
         if len(self.direction) != 9 or not np.all(np.isfinite(numbers)) or min(self.spacing_xyz_mm) <= 0:
             raise GeometryError(
@@ -67,7 +69,9 @@ class Geometry:
         if not np.all(np.isfinite(matrix)) or np.any(spacing == 0):
             raise GeometryError("The image's index-to-world matrix is singular. Correct the image header.")
         z, y, x = (int(n) for n in shape_zyx)
-        return cls((z, y, x), _triple(spacing), _triple(matrix[:3, 3]), tuple(map(float, (matrix[:3, :3] / spacing).ravel())))
+        return cls(
+            (z, y, x), _triple(spacing), _triple(matrix[:3, 3]), tuple(map(float, (matrix[:3, :3] / spacing).ravel()))
+        )
 
     @cached_property
     def axes(self) -> FloatArray:
@@ -134,7 +138,9 @@ class Geometry:
         centre = self.lps_from_index((np.array(self.shape_zyx) - 1) / 2)
         half_extent_xyz = ((shape - 1) / 2 * new)[::-1]
         origin = centre - self.axes @ half_extent_xyz
-        return replace(self, shape_zyx=_index_triple(shape), spacing_xyz_mm=_triple(new[::-1]), origin_lps_mm=_triple(origin))
+        return replace(
+            self, shape_zyx=_index_triple(shape), spacing_xyz_mm=_triple(new[::-1]), origin_lps_mm=_triple(origin)
+        )
 
     def cropped(self, start_zyx: Sequence[int], stop_zyx: Sequence[int]) -> "Geometry":
         """The part of the grid from ``start_zyx`` up to, not including, ``stop_zyx``."""

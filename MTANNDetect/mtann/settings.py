@@ -41,12 +41,20 @@ def make_settings(kind: type[S], **values: Any) -> S:
 class NetworkSettings(Settings):
     """Shape of an MTANN: its subvolume at each resolution level, and its hidden layers."""
 
-    dimensions: Literal[2, 3] = Field(3, description="3 for 7x7x7 subvolumes within a sphere, 2 for 9x9 subregions of each slice")
+    dimensions: Literal[2, 3] = Field(
+        3, description="3 for 7x7x7 subvolumes within a sphere, 2 for 9x9 subregions of each slice"
+    )
     dilations: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
-        (1, 2, 4), min_length=1, max_length=4, description="spacing of the input grid at each resolution level, in voxels"
+        (1, 2, 4),
+        min_length=1,
+        max_length=4,
+        description="spacing of the input grid at each resolution level, in voxels",
     )
     hidden: tuple[Annotated[int, Field(ge=1, le=512)], ...] = Field(
-        (48, 24), min_length=1, max_length=2, description="units in each hidden layer; the first is sigmoid, the second tanh"
+        (48, 24),
+        min_length=1,
+        max_length=2,
+        description="units in each hidden layer; the first is sigmoid, the second tanh",
     )
 
 
@@ -54,20 +62,31 @@ class TrainingSettings(Settings):
     """How an MTANN is taught."""
 
     teacher: Literal["auto", "gaussian", "soft_mask"] = Field(
-        "auto", description="teaching volume: soft lesion mask, or a Gaussian at each lesion; auto takes the mask where outlines are given"
+        "auto",
+        description="teaching volume: soft lesion mask, or a Gaussian at each lesion; auto takes the mask where outlines are given",
     )
-    teaching_sigma_factor: Positive = Field(0.7, description="width of the Gaussian teacher, as a fraction of the lesion's radius")
+    teaching_sigma_factor: Positive = Field(
+        0.7, description="width of the Gaussian teacher, as a fraction of the lesion's radius"
+    )
     min_teaching_sigma_voxels: Positive = Field(1.5, description="least width of the Gaussian teacher, in voxels")
-    fixed_teaching_sigma_voxels: Positive | None = Field(None, description="one Gaussian width for all lesions, in voxels")
+    fixed_teaching_sigma_voxels: Positive | None = Field(
+        None, description="one Gaussian width for all lesions, in voxels"
+    )
     region_factor: Positive = Field(1.7, description="half-width of a training region, in teaching sigmas")
     point_radius_mm: Positive = Field(4.0, description="radius of a lesion given as a point without one, in mm")
-    negatives_per_case: int = Field(5000, ge=0, description="non-lesion voxels drawn from each case, half at random, half among the bright")
-    steps: int = Field(1500, ge=1, description="gradient steps before mining, and again in each mining round")
-    mining_rounds: int = Field(1, ge=0, le=5, description="times that the strongest false responses are added as negatives")
+    negatives_per_case: int = Field(
+        5000, ge=0, description="non-lesion voxels drawn from each case, half at random, half among the bright"
+    )
+    steps: int = Field(1000, ge=1, description="gradient steps before mining, and again in each mining round")
+    mining_rounds: int = Field(
+        1, ge=0, le=5, description="times that the strongest false responses are added as negatives"
+    )
     batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
-    learning_rate: Positive = Field(3e-3, description="peak of the one-cycle learning rate (Adam)")
+    learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")
     augment: bool = Field(True, description="flip, rotate by right angles, and vary intensity during training")
-    folds: int = Field(5, ge=0, description="cross-validation folds, by patient, to choose the operating points on; 0 for none")
+    folds: int = Field(
+        5, ge=0, description="cross-validation folds, by patient, to choose the operating points on; 0 for none"
+    )
     seed: int = Field(0, ge=0, description="seed of every random choice")
 
 
@@ -75,9 +94,13 @@ class DetectionSettings(Settings):
     """How candidates are found in a likelihood volume."""
 
     scales_mm: tuple[Positive, ...] = Field(
-        (1.2, 1.9, 3.0, 4.8, 7.6), min_length=1, description="scoring sigmas at which peaks are sought, ascending, in mm"
+        (1.0, 1.6, 2.6, 4.1, 6.6, 10.5),
+        min_length=1,
+        description="scoring sigmas at which peaks are sought, ascending, in mm",
     )
-    outline_fraction: float = Field(0.5, gt=0, lt=1, description="an outline is where the likelihood exceeds this fraction of its peak")
+    outline_fraction: float = Field(
+        0.5, gt=0, lt=1, description="an outline is where the likelihood exceeds this fraction of its peak"
+    )
     max_candidates: int = Field(100, ge=1, le=10000, description="most candidates kept a case")
     score_floor: float = Field(0.05, allow_inf_nan=False, description="candidates below this score are not kept at all")
     tile_voxels: int = Field(64, ge=8, le=1024, description="edge of the tiles that the scan runs in, in voxels")
@@ -89,8 +112,12 @@ class DetectionSettings(Settings):
         return self
 
 
-HISTORIC_3D = (
-    NetworkSettings(dimensions=3, dilations=(1,), hidden=(25,)),
-    TrainingSettings(teacher="gaussian", fixed_teaching_sigma_voxels=4.5, mining_rounds=0, augment=False),
-)
-"""Suzuki et al., IEEE TMI 2006: 171 voxels, 25 hidden units, sigma 4.5 voxels, training region 15^3 (7.5 / 4.5 sigma)."""
+PRESETS: dict[str, tuple[NetworkSettings, TrainingSettings]] = {
+    "default": (NetworkSettings(), TrainingSettings()),
+    "historic": (
+        NetworkSettings(dimensions=3, dilations=(1,), hidden=(25,)),
+        TrainingSettings(teacher="gaussian", fixed_teaching_sigma_voxels=4.5, mining_rounds=0, augment=False),
+    ),
+}
+"""Settings by name. ``historic`` is frozen: Suzuki et al., IEEE TMI 25:406 (2006), 171 inputs, 25 hidden units, sigma 4.5
+voxels; the region of 15^3 is 1.7 sigma to each side."""

@@ -49,7 +49,9 @@ def check_intensities(volume: Volume) -> Volume:
     """
     array = volume.array
     if np.iscomplexobj(array):
-        raise ImageError(f"'{volume.name}' has complex voxels; a real-valued image is needed. Save its magnitude and use that.")
+        raise ImageError(
+            f"'{volume.name}' has complex voxels; a real-valued image is needed. Save its magnitude and use that."
+        )
     if np.issubdtype(array.dtype, np.floating):
         broken = int(array.size - np.count_nonzero(np.isfinite(array)))
         if broken:
@@ -59,5 +61,7 @@ def check_intensities(volume: Volume) -> Volume:
             )
     low, high = array.min(), array.max()
     if low == high:
-        raise ImageError(f"'{volume.name}' has the value {low!s} in every voxel: there is nothing to detect in. Check the export of the image.")
+        raise ImageError(
+            f"'{volume.name}' has the value {low!s} in every voxel: there is nothing to detect in. Check the export of the image."
+        )
     return volume

@@ -1,0 +1,201 @@
+"""Detecting and training with nodes of the scene, from Slicer's Python console or from the panel."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import slicer
+from mtann.errors import CasesError, ImageError
+from mtann.progress import CancelCheck, ProgressCallback
+from mtann.volume import Volume
+
+from .ChannelAdapter import volumesFromNodes
+from .LesionAdapter import lesionsFromNode, maskFromNode
+from .Library import libraryModule
+from .Models import ModelChoice, availableModels
+from .ResultAdapter import DetectionNodes, nodesFromResult
+
+if TYPE_CHECKING:
+    from mtann.cases import TrainingCase
+    from mtann.models.bundle import ModelBundle
+    from mtann.settings import DetectionSettings
+
+VolumeNode = slicer.vtkMRMLScalarVolumeNode
+VolumeNodes = VolumeNode | Sequence[VolumeNode] | Mapping[str, VolumeNode]
+
+
+@dataclass(frozen=True)
+class TrainingNodes:
+    """One case to learn from, as nodes of the scene.
+
+    Attributes:
+        volumes: The case's image, or its images in the order of the channels.
+        lesions: A point list (one point a lesion), a label map, or a segmentation. None for a case without lesions.
+        case: Unique name; by default the first image's name.
+        patient: Cases of one patient never stand on both sides of a split; by default each case is a patient.
+        mask: Label map or segmentation within which to look.
+        keepInstances: Whether each label value or segment is one lesion; else each connected part is one.
+    """
+
+    volumes: VolumeNode | Sequence[VolumeNode]
+    lesions: slicer.vtkMRMLNode | None
+    case: str = ""
+    patient: str = ""
+    mask: slicer.vtkMRMLNode | None = None
+    keepInstances: bool = False
+
+
+class DetectLogic:
+    """Detects and trains within Slicer's own process; both calls return when everything is done."""
+
+    def models(self) -> tuple[ModelChoice, ...]:
+        """The models that can be named in :meth:`detect`: the bundled ones and the user's own."""
+        return availableModels()
+
+    def detect(
+        self,
+        volumeNodes: VolumeNodes,
+        model: "ModelBundle | Path | str",
+        *,
+        mask: slicer.vtkMRMLNode | None = None,
+        threshold: float | None = None,
+        settings: "DetectionSettings | None" = None,
+        device: str = "auto",
+        progress: ProgressCallback | None = None,
+        cancelled: CancelCheck | None = None,
+    ) -> DetectionNodes:
+        """Find lesions in one patient's images and add the result to the scene.
+
+        For example, in the Python console::
+
+            from MTANNDetect import MTANNDetectLogic
+            image = slicer.util.getNode("MRHead")
+            found = MTANNDetectLogic().detect(image, model="demo-head")
+            for candidate in found.result.reported:
+                print(candidate.id, candidate.score, candidate.volume_mm3)
+
+        Parent transforms are respected: images are scanned as the slice views show them to lie, and the new nodes stand
+        under the first image's parent transform, within its study in the subject hierarchy.
+
+        Args:
+            volumeNodes: One volume node, several in the model's channel order, or several by channel name.
+            model: Name of a model (see :meth:`models`), the folder of a model bundle, or a bundle.
+            mask: Label map or segmentation node; only inside it is looked.
+            threshold: Score from which candidates are reported; the model's own if None.
+            settings: How candidates are found; the model's own settings if None.
+            device: "auto", "cpu", "cuda", "mps" or "xpu".
+            progress: Called with a :class:`mtann.progress.Progress` (stage, fraction, message).
+            cancelled: Asked often whether to stop; when it answers True, nothing is added to the scene.
+
+        Returns:
+            The new nodes, the library's result, and what the reader must know (``warnings``).
+
+        Raises:
+            MTANNError: Something about the input, the model or a setting must be mended; the message says what.
+            CancelledError: ``cancelled`` answered True.
+        """
+        pipeline = libraryModule("mtann.pipeline")
+        names, nodes = _named(volumeNodes)
+        volumes = volumesFromNodes(nodes)
+        maskVolume = None if mask is None else maskFromNode(mask, nodes[0], volumes[0].geometry)
+        result = pipeline.detect(
+            dict(zip(names, volumes, strict=True)) if names else volumes,
+            model,
+            settings,
+            mask=maskVolume,
+            threshold=threshold,
+            device=device,
+            progress=progress,
+            cancelled=cancelled,
+        )
+        _requireStillThere(nodes[0])
+        return nodesFromResult(result, nodes[0])
+
+    def train(
+        self,
+        cases: Sequence[TrainingNodes],
+        *,
+        name: str = "my-model",
+        channels: Sequence[str] = (),
+        output: Path | str | None = None,
+        device: str = "auto",
+        progress: ProgressCallback | None = None,
+        cancelled: CancelCheck | None = None,
+        **settings: Any,
+    ) -> "ModelBundle":
+        """Teach a model from images and lesions in the scene.
+
+        For example, in the Python console::
+
+            from MTANNDetect import MTANNDetectLogic
+            from MTANNDetectLib.Logic import TrainingNodes
+            cases = [
+                TrainingNodes(slicer.util.getNode("FLAIR 1"), slicer.util.getNode("lesions 1"), patient="1"),
+                TrainingNodes(slicer.util.getNode("FLAIR 2"), slicer.util.getNode("lesions 2"), patient="2"),
+            ]
+            bundle = MTANNDetectLogic().train(cases, name="ms-flair", channels=["flair"], output="/path/ms-flair")
+
+        Args:
+            cases: What to learn from. Lesions may be points, label maps or segmentations, under any parent transform.
+            name: Name of the model.
+            channels: Channel names, in the order of each case's images.
+            output: Folder to write the model bundle into; not written if None.
+            device: "auto", "cpu", "cuda", "mps" or "xpu".
+            progress: Called with a :class:`mtann.progress.Progress` (stage, fraction, message).
+            cancelled: Asked often whether to stop; when it answers True, nothing is written.
+            settings: Handed on to :func:`mtann.teach.train`: ``network``, ``training``, ``detection``, ``class_name``.
+
+        Raises:
+            MTANNError: Something about a case or a setting must be mended; the message says what.
+            CancelledError: ``cancelled`` answered True.
+        """
+        teach = libraryModule("mtann.teach")
+        trainingCases = [trainingCaseFromNodes(case) for case in cases]
+        return teach.train(
+            trainingCases,
+            name=name,
+            channels=tuple(channels),
+            output=output,
+            device=device,
+            progress=progress,
+            cancelled=cancelled,
+            **settings,
+        )
+
+
+def trainingCaseFromNodes(nodes: TrainingNodes) -> "TrainingCase":
+    """A case's nodes as the library's training case, in the first image's coordinates.
+
+    Raises:
+        MTANNError: A node cannot be used; the message names it.
+    """
+    _names, volumeNodes = _named(nodes.volumes)
+    volumes: tuple[Volume, ...] = volumesFromNodes(volumeNodes)
+    first, geometry = volumeNodes[0], volumes[0].geometry
+    lesions = () if nodes.lesions is None else lesionsFromNode(nodes.lesions, first, geometry, nodes.keepInstances)
+    mask = None if nodes.mask is None else maskFromNode(nodes.mask, first, geometry)
+    case = nodes.case or first.GetName()
+    return libraryModule("mtann.cases").TrainingCase(case, nodes.patient or case, volumes, lesions, mask)
+
+
+def _named(volumeNodes: VolumeNodes) -> tuple[tuple[str, ...], list[VolumeNode]]:
+    """Channel names (none if the order says it) and nodes."""
+    if isinstance(volumeNodes, Mapping):
+        return tuple(volumeNodes), list(volumeNodes.values())
+    if isinstance(volumeNodes, str):
+        raise ImageError(
+            f"A volume node is needed, not the name '{volumeNodes}'. Use slicer.util.getNode('{volumeNodes}')."
+        )
+    if volumeNodes is None or hasattr(volumeNodes, "GetID"):
+        return (), [volumeNodes]
+    return (), list(volumeNodes)
+
+
+def _requireStillThere(node: VolumeNode) -> None:
+    if slicer.mrmlScene.IsNodePresent(node):
+        return
+    raise CasesError(
+        f"The volume '{node.GetName()}' was removed from the scene during the run, so its result was dropped. "
+        "Load the volume again and repeat the run."
+    )

@@ -1,0 +1,41 @@
+"""The models that the user can choose from."""
+
+from dataclasses import dataclass
+
+from mtann.errors import ModelError
+
+from .Library import libraryModule
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """What the panel shows of a model.
+
+    Attributes:
+        name: What :meth:`~.Logic.DetectLogic.detect` takes as ``model``.
+        channels: The images that it needs, in order.
+        summary: What it finds and is meant for.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    summary: str
+
+
+def availableModels() -> tuple[ModelChoice, ...]:
+    """The bundled models and the user's own, damaged ones left out.
+
+    Raises:
+        MissingPackageError: A package that reading them needs is not installed.
+    """
+    entries = libraryModule("mtann.models.catalogue").list_models()
+    loadCard = libraryModule("mtann.models.bundle").load_card
+    choices = []
+    for entry in entries:
+        try:
+            card, _checksum = loadCard(entry.directory)
+        except ModelError:
+            continue
+        summary = f"Finds: {card.class_name}. {card.description} {card.intended_use}"
+        choices.append(ModelChoice(entry.name, tuple(channel.name for channel in card.inputs.channels), summary))
+    return tuple(choices)

@@ -1,0 +1,71 @@
+"""A detection result as nodes in the scene."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import slicer
+
+from .LikelihoodAdapter import labelMapNodeFromResult, likelihoodNodeFromResult
+from .MarkupsAdapter import markupsNodeFromResult
+from .SegmentationAdapter import segmentationNodeFromResult
+from .Spaces import isRigidToWorld
+from .SubjectHierarchy import placeBeside
+from .TableAdapter import tableNodeFromCandidates
+from .Transaction import allOrNothing
+
+if TYPE_CHECKING:
+    from mtann.detection.candidate import DetectionResult
+
+
+@dataclass(frozen=True)
+class DetectionNodes:
+    """What one detection put into the scene.
+
+    Attributes:
+        likelihoodNode: Likelihood volume, shown as an overlay in our own colours.
+        labelMapNode: Label map: value k is candidate k, those below the threshold included.
+        segmentationNode: One segment for each reported candidate.
+        markupsNode: One point at each reported candidate's centroid, with its score.
+        tableNode: One row a candidate, those below the threshold included.
+        result: The library's result; positions in it are LPS inside the input's parent transform.
+        warnings: What the reader must know before trusting the result.
+    """
+
+    likelihoodNode: slicer.vtkMRMLScalarVolumeNode
+    labelMapNode: slicer.vtkMRMLLabelMapVolumeNode
+    segmentationNode: slicer.vtkMRMLSegmentationNode
+    markupsNode: slicer.vtkMRMLMarkupsFiducialNode
+    tableNode: slicer.vtkMRMLTableNode
+    result: "DetectionResult"
+    warnings: tuple[str, ...] = ()
+
+
+def nodesFromResult(result: "DetectionResult", inputNode: slicer.vtkMRMLScalarVolumeNode) -> DetectionNodes:
+    """Add a result to the scene: five new nodes, where the input stands in space and in the subject hierarchy.
+
+    Nothing that was there is replaced. If any part fails, none of the nodes stays.
+    """
+    with allOrNothing():
+        likelihood = likelihoodNodeFromResult(result, _name(inputNode, "likelihood"))
+        labelMap = labelMapNodeFromResult(result, _name(inputNode, "candidate map"))
+        for node in (likelihood, labelMap):
+            node.SetAndObserveTransformNodeID(inputNode.GetTransformNodeID())
+        segmentation = segmentationNodeFromResult(result, _name(inputNode, "segmentation"), inputNode)
+        markups = markupsNodeFromResult(result, _name(inputNode, "candidates"), inputNode)
+        table = tableNodeFromCandidates(result.candidates, _name(inputNode, "table"), inputNode)
+        placeBeside(inputNode, (likelihood, labelMap, segmentation, markups, table))
+        return DetectionNodes(likelihood, labelMap, segmentation, markups, table, result, _warnings(result, inputNode))
+
+
+def _name(inputNode: slicer.vtkMRMLScalarVolumeNode, what: str) -> str:
+    return slicer.mrmlScene.GenerateUniqueName(f"{inputNode.GetName()} MTANN {what}")
+
+
+def _warnings(result: "DetectionResult", inputNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[str, ...]:
+    if isRigidToWorld(inputNode):
+        return result.warnings
+    return (
+        *result.warnings,
+        f"The parent transform of '{inputNode.GetName()}' scales or bends space: diameters and volumes are measured "
+        "in the volume's own space, not as displayed.",
+    )

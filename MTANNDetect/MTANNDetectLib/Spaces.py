@@ -1,0 +1,59 @@
+"""The coordinate systems of nodes under parent transforms.
+
+A node's own (local) coordinates are those inside its parent transform; world coordinates are what the slice views show.
+All points here are RAS millimetres. ``None`` in place of a transform node means the world.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import slicer.util
+import vtk
+from vtk.util import numpy_support
+
+import slicer
+from mtann.geometry import FloatArray
+
+_RIGID_TOLERANCE = 1e-4
+
+
+def transformBetween(
+    source: slicer.vtkMRMLTransformNode | None, target: slicer.vtkMRMLTransformNode | None
+) -> vtk.vtkGeneralTransform:
+    """The transform that takes points inside one parent transform to the coordinates inside another."""
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, transform)
+    return transform
+
+
+def linearMatrix(transform: vtk.vtkGeneralTransform) -> FloatArray | None:
+    """The 4x4 matrix of a transform, or None if it bends space."""
+    linear = vtk.vtkTransform()
+    if not slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(transform, linear):
+        return None
+    return slicer.util.arrayFromVTKMatrix(linear.GetMatrix())
+
+
+def transformedPoints(transform: vtk.vtkAbstractTransform, pointsRasMm: npt.ArrayLike) -> FloatArray:
+    """Points (n, 3) taken through a transform."""
+    array = np.ascontiguousarray(pointsRasMm, dtype=np.float64).reshape(-1, 3)
+    source, target = vtk.vtkPoints(), vtk.vtkPoints()
+    # Single precision, the default of vtkPoints, would lose a ten-thousandth of a millimetre.
+    source.SetDataTypeToDouble()
+    target.SetDataTypeToDouble()
+    source.SetData(numpy_support.numpy_to_vtk(array, deep=True))
+    transform.TransformPoints(source, target)
+    return np.array(numpy_support.vtk_to_numpy(target.GetData()), dtype=np.float64).reshape(-1, 3)
+
+
+def worldFromLocal(node: slicer.vtkMRMLTransformableNode, pointsRasMm: npt.ArrayLike) -> FloatArray:
+    """Points (n, 3) in a node's own coordinates, taken to the world."""
+    return transformedPoints(transformBetween(node.GetParentTransformNode(), None), pointsRasMm)
+
+
+def isRigidToWorld(node: slicer.vtkMRMLTransformableNode) -> bool:
+    """Whether the node's parent transform keeps distances, so that sizes measured inside it hold in the world."""
+    matrix = linearMatrix(transformBetween(node.GetParentTransformNode(), None))
+    if matrix is None:
+        return False
+    axes = matrix[:3, :3]
+    return bool(np.allclose(axes.T @ axes, np.eye(3), atol=_RIGID_TOLERANCE))

@@ -1,0 +1,7 @@
+"""``python -m mtann`` is the command line."""
+
+import sys
+
+from mtann.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""How a network is evaluated on the hardware there is."""

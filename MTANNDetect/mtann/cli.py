@@ -1,0 +1,78 @@
+"""The command line: ``mtann detect | train | models | demo``.
+
+Exit code 0 for success, 2 for something that the user can mend, 130 when stopped, 1 for a defect of ours.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType, ModuleType
+
+from mtann.commands.console import Console
+from mtann.errors import CancelledError, MTANNError
+from mtann.version import VERSION
+
+_COMMANDS = {
+    "detect": "find lesions in images",
+    "train": "teach a model from images with lesions",
+    "models": "list, describe and verify models",
+    "demo": "run the main job on a synthetic head with known lesions",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    console = Console(as_json="--json" in given)
+    try:
+        signal.signal(signal.SIGTERM, _stop)
+        parser, command = _parser(given)
+        parsed = parser.parse_args(given)
+        return int(command.run(parsed, console)) if command else 2
+    except MTANNError as error:
+        console.fail(type(error).__name__, str(error))
+        return 2
+    except (KeyboardInterrupt, CancelledError):
+        console.fail("Cancelled", "Stopped at your request; no unfinished result was left behind.")
+        return 130
+    except MemoryError:
+        console.fail("MemoryError", "Memory ran out. Close other programs, or use smaller tiles (--tile-voxels).")
+        return 2
+    except Exception as error:
+        # The last line of defence: users get a sentence, developers can ask for the traceback.
+        if os.environ.get("MTANN_TRACEBACK"):
+            raise
+        console.fail(
+            "Defect",
+            f"Unexpected problem ({type(error).__name__}: {error}). Please report it; MTANN_TRACEBACK=1 shows where it happened.",
+        )
+        return 1
+
+
+def _stop(signal_number: int, frame: FrameType | None) -> None:
+    """Take a request to terminate like Ctrl-C, so that everything half-done is removed."""
+    raise KeyboardInterrupt
+
+
+def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, ModuleType | None]:
+    """The parser, with the options of the chosen command only: the others' packages are not loaded."""
+    parser = argparse.ArgumentParser(
+        prog="mtann",
+        description="Finds lesions with massive-training artificial neural networks. Research software, not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"mtann {VERSION}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{" + ",".join(_COMMANDS) + "}")
+    chosen = None
+    for name, text in _COMMANDS.items():
+        subparser = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        if given and given[0] == name:
+            chosen = importlib.import_module(f"mtann.commands.{name}")
+            chosen.add_arguments(subparser)
+    return parser, chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The subcommands of ``mtann``, one module each: ``add_arguments(parser)`` and ``run(arguments, console)``."""

@@ -1,0 +1,60 @@
+"""Command line options that several subcommands share, and options made from settings."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from mtann.settings import Settings, make_settings
+
+S = TypeVar("S", bound=Settings)
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``, which every subcommand has."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document for machines instead of text")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda", "mps", "xpu"],
+        default="auto",
+        help="where to compute (default: auto)",
+    )
+
+
+def add_settings(
+    parser: argparse.ArgumentParser, kind: type[Settings], title: str, leave_out: Sequence[str] = ()
+) -> None:
+    """Add an option for every field of a settings class, with its description and default."""
+    group = parser.add_argument_group(title)
+    for name, field in kind.model_fields.items():
+        if name in leave_out:
+            continue
+        default = json.dumps(field.default) if field.default is not None else "none"
+        text = f"{field.description} (default: {default})".replace("%", "%%")
+        group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", default=None, help=text)
+
+
+def read_settings(arguments: argparse.Namespace, base: S) -> S:
+    """The base settings with what the user gave in the options of :func:`add_settings`.
+
+    Raises:
+        SettingsError: A value is out of range or of the wrong type.
+    """
+    given = {
+        name: _value(text) for name in type(base).model_fields if (text := getattr(arguments, name, None)) is not None
+    }
+    return make_settings(type(base), **{**base.model_dump(), **given})
+
+
+def _value(text: str) -> Any:
+    """A number, truth value or list where the text reads as one, else the text itself."""
+    for candidate in (text, f"[{text}]"):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,47 @@
+"""Whether a case of a list is already done: the same images, mask, model, settings and threshold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mtann.cases import CaseFiles
+from mtann.models.bundle import ModelBundle
+from mtann.report.save import RESULT_FOLDER
+from mtann.settings import DetectionSettings
+from mtann.volume_io import hash_file, read_volume
+
+Request = dict[str, Any]
+
+
+def request_of(
+    bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles, threshold: float, series: str | None
+) -> Request:
+    """What a result must agree with to count as done; images are compared by content."""
+    inputs = {name: _hash(path, series) for name, path in case.channels.items()}
+    if case.mask:
+        inputs["mask"] = _hash(case.mask, series)
+    return {
+        "model": bundle.sha256,
+        "inputs": inputs,
+        "settings": settings.model_dump(mode="json"),
+        "threshold": threshold,
+    }
+
+
+def is_done(directory: Path, request: Request) -> bool:
+    """Whether the folder holds the complete result of this request. A folder is complete if it is there at all."""
+    try:
+        document = json.loads((directory / RESULT_FOLDER.marker).read_text(encoding="utf-8"))
+        found = {
+            "model": document["model"]["sha256"],
+            "inputs": {entry["channel"]: entry["sha256"] for entry in document["inputs"]},
+            "settings": document["settings"],
+            "threshold": document["threshold"],
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(found == request)
+
+
+def _hash(path: Path, series: str | None) -> str:
+    return read_volume(path, series).sha256 if path.is_dir() else hash_file(path) if path.exists() else ""

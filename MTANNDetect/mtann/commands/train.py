@@ -1,0 +1,111 @@
+"""``mtann train``: teach a model from a list of cases with lesions."""
+
+import argparse
+from pathlib import Path
+
+from mtann.cases import load_training_case, read_case_list
+from mtann.commands.console import Console
+from mtann.commands.options import add_common, add_device, add_settings, read_settings
+from mtann.errors import SettingsError
+from mtann.models.bundle import BUNDLE_FOLDER
+from mtann.output_folder import check_output, recover_folder
+from mtann.progress import Progress
+from mtann.settings import PRESETS, DetectionSettings, NetworkSettings, TrainingSettings
+from mtann.teach import train
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("kind", choices=["mtann"], help="kind of model")
+    parser.add_argument(
+        "--cases",
+        required=True,
+        type=Path,
+        metavar="CSV",
+        help="columns case, patient, lesions, one a channel, and optionally mask",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="BUNDLE",
+        help="folder for the model; a former model there is replaced",
+    )
+    parser.add_argument(
+        "--channels",
+        default="",
+        metavar="A,B,...",
+        help="columns that are channels (default: those that name image files)",
+    )
+    parser.add_argument("--name", help="name of the model (default: the output folder's name)")
+    parser.add_argument("--class-name", default="lesion", help="what the lesions are (default: lesion)")
+    parser.add_argument("--licence", default="not stated", help="licence of the model, written into it")
+    parser.add_argument("--intended-use", metavar="TEXT", help="what the model is meant for, written into it")
+    parser.add_argument(
+        "--lesion-values", default="", metavar="1,2,...", help="label values that are lesions (default: all but 0)"
+    )
+    parser.add_argument(
+        "--instances", action="store_true", help="each label value is one lesion (default: each connected component)"
+    )
+    parser.add_argument(
+        "--spacing-mm", type=float, help="spacing of the model's grid in mm (default: from the images, 0.5 to 1)"
+    )
+    parser.add_argument(
+        "--preset",
+        choices=sorted(PRESETS),
+        default="default",
+        help="starting point of all settings below (default: default)",
+    )
+    add_device(parser)
+    add_common(parser)
+    add_settings(parser, NetworkSettings, "network")
+    add_settings(parser, TrainingSettings, "training")
+    add_settings(parser, DetectionSettings, "how candidates are found")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Run the command; returns the exit code."""
+    recover_folder(arguments.output, BUNDLE_FOLDER)
+    check_output(arguments.output, BUNDLE_FOLDER)
+    preset = PRESETS[arguments.preset]
+    network, training = read_settings(arguments, preset[0]), read_settings(arguments, preset[1])
+    detection = read_settings(arguments, DetectionSettings())
+    channels = [name.strip() for name in arguments.channels.split(",") if name.strip()]
+    try:
+        values = [int(value) for value in arguments.lesion_values.split(",") if value.strip()]
+    except ValueError as error:
+        raise SettingsError(
+            f"--lesion-values takes whole numbers separated by commas; found '{arguments.lesion_values}'."
+        ) from error
+    files = read_case_list(arguments.cases, channels, needs_lesions=True)
+    console.progress(Progress("read", 0.0, "Reading cases"))
+    cases = [load_training_case(case, values, arguments.instances) for case in files]
+    card = {
+        "licence": arguments.licence,
+        **({"intended_use": arguments.intended_use} if arguments.intended_use else {}),
+    }
+    bundle = train(
+        cases,
+        name=arguments.name or arguments.output.resolve().name,
+        channels=tuple(files[0].channels),
+        class_name=arguments.class_name,
+        network=network,
+        training=training,
+        detection=detection,
+        spacing_mm=arguments.spacing_mm,
+        card=card,
+        output=arguments.output,
+        device=arguments.device,
+        progress=console.progress,
+    )
+    console.say(
+        f"Model '{bundle.card.name}' learnt from {bundle.card.training_lesions} lesions in {bundle.card.training_cases} cases."
+    )
+    for point in bundle.card.operating_points:
+        console.say(
+            f"  {point.name}: threshold {point.threshold:.3f} finds {point.sensitivity:.0%} of {point.lesions} lesions "
+            f"at {point.fp_per_case:.1f} false alarms a case (chosen on {point.chosen_on})"
+        )
+    console.say(f"Written to {arguments.output}.")
+    console.finish({"output": str(arguments.output), "sha256": bundle.sha256, **bundle.card.model_dump(mode="json")})
+    return 0

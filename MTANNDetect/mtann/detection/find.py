@@ -1,0 +1,105 @@
+"""From a likelihood volume to scored, outlined, measured candidates."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from mtann.detection.candidate import Candidate
+from mtann.detection.measure import measure
+from mtann.detection.outline import LabelVolume, grow_outlines
+from mtann.detection.peaks import Peak, find_peaks
+from mtann.geometry import Geometry, Triple
+from mtann.preprocess.grid import restore
+from mtann.progress import Run
+from mtann.settings import DetectionSettings
+
+FloatVolume = npt.NDArray[np.float32]
+BoolVolume = npt.NDArray[np.bool_]
+
+
+def find_candidates(
+    likelihood: FloatVolume,
+    grid: Geometry,
+    mask: BoolVolume,
+    target: Geometry,
+    settings: DetectionSettings,
+    class_name: str,
+    run: Run | None = None,
+) -> tuple[FloatVolume, LabelVolume, tuple[Candidate, ...]]:
+    """Find candidates on the model's grid, and outline and measure them on the image's.
+
+    Args:
+        likelihood: Likelihood volume (z, y, x) on the model's grid.
+        grid: The model's grid.
+        mask: Where tissue is, on the model's grid.
+        target: The image's grid.
+        settings: Scales, outline fraction, floor, and how many are kept.
+        class_name: What the model was taught to find.
+        run: Progress and cancellation.
+
+    Returns:
+        The likelihood volume and the label map (value k is candidate k) on the image's grid, and the candidates by
+        descending score, none of them marked as reported yet.
+
+    Raises:
+        CancelledError: The user asked to stop.
+    """
+    run = run or Run()
+    peaks = find_peaks(likelihood, grid, mask, settings, run.part(0.0, 0.7))
+    run.report("candidates", 0.7, "Bringing the likelihood back to the image's grid")
+    restored = restore(likelihood, grid, target)
+    places = grid.lps_from_index(np.array([peak.index_zyx for peak in peaks], dtype=np.float64).reshape(-1, 3))
+    run.report("candidates", 0.85, f"Outlining candidates from {len(peaks)} peaks")
+    labels, kept = grow_outlines(restored, target, peaks, places, settings)
+    by_score = sorted(range(len(kept)), key=lambda number: (-kept[number].score, number))
+    lookup = np.zeros(len(kept) + 1, dtype=np.uint16)
+    for rank, number in enumerate(by_score, start=1):
+        lookup[number + 1] = rank
+    labels = lookup[labels]
+    boxes = ndimage.find_objects(labels, max_label=len(kept))
+    candidates = []
+    for rank, (number, box) in enumerate(zip(by_score, boxes, strict=True), start=1):
+        run.check()
+        candidates.append(_describe(rank, kept[number], grid, labels, restored, box, target, class_name))
+    return restored, labels, tuple(candidates)
+
+
+def report_from(candidates: Sequence[Candidate], threshold: float) -> tuple[Candidate, ...]:
+    """The candidates with those marked as reported whose score reaches the threshold."""
+    return tuple(replace(candidate, reported=candidate.score >= threshold) for candidate in candidates)
+
+
+def _describe(
+    rank: int,
+    peak: Peak,
+    grid: Geometry,
+    labels: LabelVolume,
+    likelihood: FloatVolume,
+    box: tuple[slice, ...],
+    target: Geometry,
+    class_name: str,
+) -> Candidate:
+    voxels = np.argwhere(labels[box] == rank) + np.array([part.start for part in box])
+    weights = np.maximum(likelihood[tuple(voxels.T)].astype(np.float64), 1e-6)
+    centre = np.average(voxels, axis=0, weights=weights)
+    size = measure(voxels, target)
+    return Candidate(
+        id=rank,
+        centroid_lps_mm=_triple(target.lps_from_index(centre)),
+        peak_lps_mm=_triple(grid.lps_from_index(peak.index_zyx)),
+        score=peak.score,
+        probability=None,
+        class_name=class_name,
+        reported=False,
+        volume_mm3=size.volume_mm3,
+        axial_diameter_mm=size.axial_diameter_mm,
+        perpendicular_diameter_mm=size.perpendicular_diameter_mm,
+        max_diameter_mm=size.max_diameter_mm,
+    )
+
+
+def _triple(point: npt.NDArray[np.float64]) -> Triple:
+    return (float(point[0]), float(point[1]), float(point[2]))

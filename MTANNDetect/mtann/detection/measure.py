@@ -1,0 +1,108 @@
+"""Sizes of an outline, as a radiologist would take them, with the outline at the voxels' edges."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist, squareform
+
+from mtann.geometry import FloatArray, Geometry
+
+_CORNERS = np.array(list(product((-0.5, 0.5), repeat=3)))
+_EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if np.count_nonzero(_CORNERS[a] != _CORNERS[b]) == 1]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Volume in mm3 and diameters in mm of one outline."""
+
+    volume_mm3: float
+    axial_diameter_mm: float
+    perpendicular_diameter_mm: float
+    max_diameter_mm: float
+
+
+def measure(voxels_zyx: npt.NDArray[np.int64], geometry: Geometry) -> Size:
+    """Measure the voxels (n, 3) of one outline.
+
+    The axial diameters are taken in the plane of constant S (LPS) through the largest section, whatever the grid's
+    orientation: the longest diameter, and the longest chord at right angles to it, of the section's convex hull.
+    """
+    surface = _surface(voxels_zyx)
+    corners = geometry.lps_from_index(surface[:, None, :] + _CORNERS)
+    longest, perpendicular = _axial_diameters(voxels_zyx, corners, geometry)
+    return Size(
+        volume_mm3=len(voxels_zyx) * geometry.voxel_volume_mm3,
+        axial_diameter_mm=longest,
+        perpendicular_diameter_mm=perpendicular,
+        max_diameter_mm=_farthest(corners.reshape(-1, 3))[0],
+    )
+
+
+def _surface(voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The voxels with a missing face neighbour: the others add nothing to a hull or a section's border."""
+    low = voxels.min(axis=0) - 1
+    inside = np.zeros(voxels.max(axis=0) - low + 2, dtype=bool)
+    inside[tuple((voxels - low).T)] = True
+    core = inside.copy()
+    for axis in range(3):
+        core &= np.roll(inside, 1, axis) & np.roll(inside, -1, axis)
+    return np.argwhere(inside & ~core) + low
+
+
+def _axial_diameters(voxels: npt.NDArray[np.int64], corners: FloatArray, geometry: Geometry) -> tuple[float, float]:
+    height = _largest_section(geometry.lps_from_index(voxels)[:, 2], geometry)
+    starts = corners[:, [a for a, _ in _EDGES]].reshape(-1, 3)
+    stops = corners[:, [b for _, b in _EDGES]].reshape(-1, 3)
+    rise = stops[:, 2] - starts[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (height - starts[:, 2]) / rise
+    cut = (rise != 0) & (share >= 0) & (share <= 1)
+    points = starts[cut, :2] + share[cut, None] * (stops[cut, :2] - starts[cut, :2])
+    longest, first, second = _farthest(points)
+    along = (points[second] - points[first]) / longest
+    across = np.array([-along[1], along[0]])
+    hull = points[ConvexHull(points).vertices]
+    return longest, _longest_chord(hull @ along, hull @ across)
+
+
+def _largest_section(heights: FloatArray, geometry: Geometry) -> float:
+    """The height (S, mm) of the plane that cuts most voxels; of several, the middle one."""
+    thickness = float(np.max(np.abs(geometry.axes[2]) * np.array(geometry.spacing_xyz_mm)))
+    ordered = np.sort(heights)
+    tolerance = thickness * 1e-6
+    levels = ordered[np.concatenate([[True], np.diff(ordered) > tolerance])]
+    above = np.searchsorted(ordered, levels + thickness / 2 - tolerance)
+    below = np.searchsorted(ordered, levels - thickness / 2 + tolerance)
+    counts = above - below
+    best = np.flatnonzero(counts == counts.max())
+    return float(levels[best[len(best) // 2]])
+
+
+def _farthest(points: FloatArray) -> tuple[float, int, int]:
+    """The largest distance between two of the points, and which they are."""
+    hull = ConvexHull(points).vertices
+    distances = squareform(pdist(points[hull]))
+    first, second = np.unravel_index(int(np.argmax(distances)), distances.shape)
+    return float(distances[first, second]), int(hull[first]), int(hull[second])
+
+
+def _longest_chord(along: FloatArray, across: FloatArray) -> float:
+    """Longest chord of a convex polygon in the direction ``across``: it starts at one of the corners."""
+    count = len(along)
+    best = 0.0
+    for position in along:
+        crossings = []
+        for i in range(count):
+            j = (i + 1) % count
+            low, high = sorted((along[i], along[j]))
+            if low <= position <= high:
+                if high == low:
+                    crossings += [across[i], across[j]]
+                else:
+                    share = (position - along[i]) / (along[j] - along[i])
+                    crossings.append(across[i] + share * (across[j] - across[i]))
+        best = max(best, max(crossings) - min(crossings))
+    return float(best)

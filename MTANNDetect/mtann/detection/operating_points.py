@@ -1,0 +1,57 @@
+"""Thresholds, with what they are known to do and the data that this is known from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from mtann.settings import Settings
+
+
+class OperatingPoint(Settings):
+    """A threshold on the score and how it did on stated data."""
+
+    name: str = Field(description="high_sensitivity or balanced")
+    threshold: float = Field(allow_inf_nan=False, description="score from which candidates are reported")
+    sensitivity: float = Field(ge=0, le=1, description="share of lesions found")
+    fp_per_case: float = Field(ge=0, description="false alarms a case")
+    lesions: int = Field(ge=0, description="lesions that it was chosen on")
+    cases: int = Field(ge=0, description="cases that it was chosen on")
+    chosen_on: str = Field(description="which data, and whether the model had seen it")
+
+
+def choose_operating_points(
+    lesion_scores: Sequence[Sequence[float]], false_alarm_scores: Sequence[Sequence[float]], chosen_on: str
+) -> tuple[OperatingPoint, ...]:
+    """Choose thresholds from per-case scores of lesions (minus infinity: missed) and of false alarms.
+
+    ``balanced`` maximises the lesion-wise F1 score, 2 TP / (2 TP + FP + FN); ``high_sensitivity`` is the highest threshold
+    that keeps every lesion which was found at all. Ties go to the lower threshold. A threshold lies halfway between the
+    lowest score that it keeps and the next one below, so that it does not hang on one candidate's last digit.
+    """
+    lesions = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in lesion_scores])
+    alarms = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in false_alarm_scores])
+    found = np.sort(lesions[np.isfinite(lesions)])
+    if not len(found):
+        return ()
+    kept = np.array([np.count_nonzero(lesions >= score) for score in found])
+    wrong = np.array([np.count_nonzero(alarms >= score) for score in found])
+    f1 = 2 * kept / (kept + wrong + len(lesions))
+    chosen = {"balanced": float(found[int(np.argmax(f1))]), "high_sensitivity": float(found[0])}
+    points = []
+    for name, lowest in chosen.items():
+        scores = np.concatenate([found, alarms])
+        below = scores[scores < lowest]
+        threshold = (lowest + float(below.max())) / 2 if len(below) else lowest
+        points.append(
+            OperatingPoint(
+                name=name,
+                threshold=threshold,
+                sensitivity=float(np.mean(lesions >= threshold)),
+                fp_per_case=float(np.count_nonzero(alarms >= threshold) / len(false_alarm_scores)),
+                lesions=len(lesions),
+                cases=len(lesion_scores),
+                chosen_on=chosen_on,
+            )
+        )
+    return tuple(points)

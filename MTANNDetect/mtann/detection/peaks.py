@@ -1,0 +1,100 @@
+"""Where a likelihood volume stands out: local maxima at several scales.
+
+Scale selection follows Lindeberg (Int J Comput Vis 30:79, 1998) on the *likelihood*, not on the image: differences of
+Gaussians with a constant ratio answer equally to bumps of any size, so a 3 mm and a 40 mm lesion are found by one rule.
+The score is Suzuki's: the Gaussian-weighted mean of the likelihood about the peak (IEEE TMI 25:406, 2006, eq. 7), with the
+selected scale as its width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from mtann.geometry import Geometry
+from mtann.progress import Run
+from mtann.settings import DetectionSettings
+
+FloatVolume = npt.NDArray[np.float32]
+BoolVolume = npt.NDArray[np.bool_]
+
+_TRUNCATE = 3.0
+_NEXT_SCALE = 1.6
+_PEAKS_PER_CANDIDATE = 5
+"""How many peaks are followed up for each candidate that may be kept: several peaks fall on one lesion."""
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A local maximum in space at one scale.
+
+    Attributes:
+        index_zyx: Voxel on the likelihood volume's grid.
+        scale_mm: Width of the Gaussian that it was found with.
+        contrast: How far the likelihood stands out there: difference of Gaussians at this scale and the next.
+        score: Gaussian-weighted mean of the likelihood.
+    """
+
+    index_zyx: tuple[int, int, int]
+    scale_mm: float
+    contrast: float
+    score: float
+
+
+def find_peaks(
+    likelihood: FloatVolume, grid: Geometry, mask: BoolVolume, settings: DetectionSettings, run: Run
+) -> list[Peak]:
+    """Peaks of a likelihood volume (z, y, x) within the mask, strongest contrast first.
+
+    Raises:
+        CancelledError: The user asked to stop.
+    """
+    if not mask.any():
+        return []
+    spacing = np.array(grid.spacing_zyx_mm)
+    scales = [*settings.scales_mm, settings.scales_mm[-1] * _NEXT_SCALE]
+    found: list[tuple[float, int, int]] = []
+    smooth = smooth_inside(likelihood, scales[0] / spacing)
+    for number, scale in enumerate(settings.scales_mm):
+        run.report("candidates", number / len(settings.scales_mm), f"Looking for peaks of {scale:g} mm")
+        # Widening step by step is as good as smoothing anew, with far shorter kernels.
+        step = np.sqrt(scales[number + 1] ** 2 - scale**2)
+        wider = smooth_inside(smooth, step / spacing)
+        contrast = smooth - wider
+        top = (contrast == ndimage.maximum_filter(contrast, size=3, mode="nearest")) & (contrast > 0) & mask
+        flat = np.flatnonzero(top)
+        found += [(float(c), number, int(place)) for c, place in zip(contrast.ravel()[flat], flat, strict=True)]
+        smooth = wider
+    found.sort(key=lambda item: (-item[0], item[1], item[2]))
+    peaks = []
+    for contrast_value, number, place in found[: settings.max_candidates * _PEAKS_PER_CANDIDATE]:
+        z, y, x = (int(i) for i in np.unravel_index(place, likelihood.shape))
+        value = score_at(likelihood, (z, y, x), settings.scales_mm[number] / spacing)
+        if value >= settings.score_floor:
+            peaks.append(Peak((z, y, x), settings.scales_mm[number], contrast_value, value))
+    return peaks
+
+
+def smooth_inside(volume: FloatVolume, sigma_zyx: npt.NDArray[np.float64]) -> FloatVolume:
+    """Gaussian smoothing truncated at 3 sigma whose weights, near the border, are normalised to those inside the volume."""
+    smooth: FloatVolume = ndimage.gaussian_filter(volume, sigma_zyx, mode="constant", truncate=_TRUNCATE)
+    for axis, sigma in enumerate(sigma_zyx):
+        weight = ndimage.gaussian_filter1d(np.ones(volume.shape[axis]), sigma, mode="constant", truncate=_TRUNCATE)
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        smooth /= weight.astype(np.float32).reshape(shape)
+    return smooth
+
+
+def score_at(likelihood: FloatVolume, index_zyx: Sequence[int], sigma_zyx: npt.NDArray[np.float64]) -> float:
+    """Gaussian-weighted mean of the likelihood about a voxel: sum of G(r - r0; sigma) f(r) within 3 sigma and the volume."""
+    parts, weights = [], []
+    for centre, sigma, length in zip(index_zyx, sigma_zyx, likelihood.shape, strict=True):
+        reach = int(_TRUNCATE * sigma + 0.5)
+        low, high = max(0, centre - reach), min(length, centre + reach + 1)
+        parts.append(slice(low, high))
+        weights.append(np.exp(-0.5 * ((np.arange(low, high) - centre) / sigma) ** 2))
+    weight = weights[0][:, None, None] * weights[1][None, :, None] * weights[2][None, None, :]
+    return float((likelihood[tuple(parts)] * weight).sum() / weight.sum())

@@ -1,0 +1,59 @@
+"""Which candidates hit which reference lesions. The rule is always explicit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtann.detection.candidate import Candidate
+from mtann.sampling.lesions import Lesion
+
+HIT_TOLERANCE_MM = 1.0
+HIT_CRITERION = (
+    f"a candidate's centroid within the lesion's outline or at most {HIT_TOLERANCE_MM:g} mm from it "
+    "(for point annotations: from the sphere of the lesion's radius); further candidates on a lesion already hit do not count"
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Outcome of one case.
+
+    Attributes:
+        lesion_scores: Highest score of a candidate on each lesion; minus infinity where it was missed altogether.
+        false_alarm_scores: Scores of candidates on no lesion.
+        hits: For each candidate, the lesion that it lies on, or None.
+    """
+
+    lesion_scores: tuple[float, ...]
+    false_alarm_scores: tuple[float, ...]
+    hits: tuple[int | None, ...]
+
+
+def match(candidates: Sequence[Candidate], lesions: Sequence[Lesion], point_radius_mm: float = 4.0) -> Match:
+    """Match candidates to lesions by :data:`HIT_CRITERION`; where several lesions qualify, the nearest is hit."""
+    best = [-np.inf] * len(lesions)
+    hits: list[int | None] = []
+    for candidate in candidates:
+        distances = [_distance_mm(candidate, lesion, point_radius_mm) for lesion in lesions]
+        nearest = int(np.argmin(distances)) if distances else 0
+        if not distances or distances[nearest] > HIT_TOLERANCE_MM:
+            hits.append(None)
+            continue
+        hits.append(nearest)
+        best[nearest] = max(best[nearest], candidate.score)
+    alarms = tuple(c.score for c, hit in zip(candidates, hits, strict=True) if hit is None)
+    return Match(tuple(float(score) for score in best), alarms, tuple(hits))
+
+
+def _distance_mm(candidate: Candidate, lesion: Lesion, point_radius_mm: float) -> float:
+    """Distance from the candidate's centroid to the lesion; 0 within it."""
+    if lesion.outline is None:
+        radius = lesion.radius_mm or point_radius_mm
+        return max(0.0, float(np.linalg.norm(np.subtract(candidate.centroid_lps_mm, lesion.centre_lps_mm))) - radius)
+    geometry = lesion.outline.geometry
+    index = geometry.index_from_lps(candidate.centroid_lps_mm)
+    # Distance to the nearest voxel's block, not to its centre, so that thick slices count as what they show.
+    voxels = np.argwhere(lesion.outline.array)
+    gap = np.maximum(np.abs(voxels - index) - 0.5, 0.0) * np.array(geometry.spacing_zyx_mm)
+    return float(np.linalg.norm(gap, axis=1).min())

@@ -1,0 +1,172 @@
+"""A model bundle: a folder with ``model.json`` and ``weights.safetensors``.
+
+Nothing in it is ever executed. The checksum covers the weights and ``model.json``; it guards against damage, it is no
+signature.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtann.detection.candidate import ModelReference
+from mtann.errors import ModelError
+from mtann.models.card import ModelCard, parse_card
+from mtann.optional import require
+from mtann.output_folder import FolderKind, replace_folder
+
+if TYPE_CHECKING:
+    from mtann.networks.mtann import MTANN
+
+CARD_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
+BUNDLE_FOLDER = FolderKind(
+    "model bundle", CARD_FILE, ("schema_version", "kind", "weights_sha256"), (CARD_FILE, WEIGHTS_FILE)
+)
+_PREFIX = "expert_0."
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A model, complete: description and weights.
+
+    Attributes:
+        card: The content of ``model.json``.
+        weights: Arrays by tensor name.
+        sha256: The bundle's checksum.
+    """
+
+    card: ModelCard
+    weights: dict[str, npt.NDArray[np.float32]] = field(repr=False)
+    sha256: str
+
+    @property
+    def reference(self) -> ModelReference:
+        """How results name this model."""
+        return ModelReference(self.card.name, self.card.version, self.sha256)
+
+    def network(self) -> "MTANN":
+        """The network with its weights, on the CPU.
+
+        Raises:
+            ModelError: The weights do not fit the described network.
+            MissingPackageError: torch is not installed.
+        """
+        torch = require("torch", "Running an MTANN")
+        from mtann.networks.mtann import MTANN
+
+        network = MTANN(self.card.network, len(self.card.inputs.channels))
+        expected = {_PREFIX + name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        found = {name: array.shape for name, array in self.weights.items()}
+        if expected != found:
+            wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+            name = wrong[0]
+            raise ModelError(
+                f"The weights of model '{self.card.name}' do not fit its description: '{name}' should have shape {expected.get(name)}, "
+                f"found {found.get(name)}. Train or export the model again."
+            )
+        network.load_state_dict(
+            {name: torch.from_numpy(self.weights[_PREFIX + name].copy()) for name in network.state_dict()}
+        )
+        return network.eval()
+
+
+def make_bundle(card: ModelCard, network: "MTANN") -> ModelBundle:
+    """Put a trained network and its description together."""
+    from safetensors.numpy import save
+
+    weights = {
+        _PREFIX + name: tensor.detach().cpu().numpy().astype(np.float32)
+        for name, tensor in network.state_dict().items()
+    }
+    card = card.model_copy(update={"weights_sha256": hashlib.sha256(save(weights)).hexdigest()})
+    return ModelBundle(card, weights, _checksum(card.model_dump(mode="json")))
+
+
+def save_bundle(bundle: ModelBundle, directory: Path | str) -> None:
+    """Write a bundle; a former bundle in the same place is replaced only once the new one is complete.
+
+    Raises:
+        OutputError: The place is taken by something else, or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    with replace_folder(Path(directory), BUNDLE_FOLDER) as work:
+        (work / WEIGHTS_FILE).write_bytes(save(bundle.weights))
+        document = {**bundle.card.model_dump(mode="json"), "checksum": bundle.sha256}
+        (work / CARD_FILE).write_bytes(_canonical(document).encode("utf-8"))
+
+
+def load_bundle(directory: Path | str) -> ModelBundle:
+    """Read and check a bundle.
+
+    Raises:
+        ModelError: It is not a bundle, damaged, changed, or made by a newer version.
+    """
+    directory = Path(directory)
+    card, checksum = load_card(directory)
+    try:
+        data = (directory / WEIGHTS_FILE).read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"The model '{directory.name}' has no readable {WEIGHTS_FILE} ({error.strerror}). Copy the whole folder again."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != card.weights_sha256:
+        raise ModelError(
+            f"The weights of model '{directory.name}' do not match their checksum: the file is damaged or was changed. Copy the model again."
+        )
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        weights = load(data)
+    except SafetensorError as error:
+        raise ModelError(
+            f"The weights of model '{directory.name}' cannot be read ({error}). Copy the model again."
+        ) from error
+    for name, array in weights.items():
+        if array.dtype != np.float32 or not np.all(np.isfinite(array)):
+            raise ModelError(
+                f"The weights of model '{directory.name}' are not finite 32-bit numbers ('{name}'). Train or export the model again."
+            )
+    return ModelBundle(card, weights, checksum)
+
+
+def load_card(directory: Path | str) -> tuple[ModelCard, str]:
+    """Read and check ``model.json`` alone: the description and the bundle's checksum.
+
+    Raises:
+        ModelError: See :func:`load_bundle`.
+    """
+    directory = Path(directory)
+    path = directory / CARD_FILE
+    if not path.is_file():
+        raise ModelError(
+            f"'{directory}' is not a model bundle: it has no {CARD_FILE}. Give the folder of a bundle, or the name of a bundled model."
+        )
+    try:
+        # Line ends are forgiven: version control may turn them.
+        text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        document = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"The description of model '{directory.name}' cannot be read ({error}). Copy the model again."
+        ) from error
+    checksum = document.pop("checksum", "") if isinstance(document, dict) else ""
+    card = parse_card(document, directory.name)
+    if _checksum(document) != checksum or _canonical({**document, "checksum": checksum}) != text:
+        raise ModelError(
+            f"The description of model '{directory.name}' does not match its checksum: {CARD_FILE} is damaged or was changed. Copy the model again."
+        )
+    return card, checksum
+
+
+def _canonical(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _checksum(document: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(document).encode("utf-8")).hexdigest()

@@ -1,0 +1,145 @@
+"""The whole way on one page: images in, likelihood volume, candidates and label map out.
+
+Every front end (command line, Slicer's widget, Slicer's Python console) calls :func:`detect`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mtann.backends.device import choose_device
+from mtann.detection.candidate import DetectionResult, InputReference
+from mtann.detection.find import find_candidates, report_from
+from mtann.errors import ImageError, MTANNError, SettingsError
+from mtann.models.bundle import ModelBundle
+from mtann.models.card import ModelCard
+from mtann.models.catalogue import open_model
+from mtann.optional import require
+from mtann.preprocess.prepare import prepare
+from mtann.progress import CancelCheck, ProgressCallback, Run
+from mtann.settings import DetectionSettings, Device
+from mtann.volume import Volume
+
+
+def detect(
+    volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
+    model: ModelBundle | Path | str,
+    settings: DetectionSettings | None = None,
+    *,
+    mask: Volume | None = None,
+    threshold: float | None = None,
+    operating_point: str = "balanced",
+    device: Device = "auto",
+    progress: ProgressCallback | None = None,
+    cancelled: CancelCheck | None = None,
+) -> DetectionResult:
+    """Find lesions in one case.
+
+    Args:
+        volumes: The case's channels: one image, images in the model's order, or images by channel name.
+        model: A bundle, its folder, or the name of a bundled model.
+        settings: How candidates are found; the model's own settings if None.
+        mask: Where to look (non-zero voxels); found as the model's description says if None.
+        threshold: Score from which candidates are reported; that of the operating point if None.
+        operating_point: Which of the model's thresholds to use.
+        device: Where to compute.
+        progress: Called with stage, fraction and message.
+        cancelled: Asked often whether to stop.
+
+    Returns:
+        Everything found, on the grid of the first channel.
+
+    Raises:
+        MTANNError: Something about the input, the model or a setting must be mended; the message says what.
+        CancelledError: ``cancelled`` answered True.
+    """
+    run = Run(progress, cancelled)
+    bundle = open_model(model)
+    card = bundle.card
+    settings = settings or card.detection
+    threshold, origin = resolve_threshold(card, threshold, operating_point)
+    torch_device = choose_device(device)
+    from mtann.inference.scan import scan
+
+    channels = channels_in_order(volumes, card)
+    prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
+    try:
+        likelihood = scan(
+            bundle.network(),
+            prepared.channels,
+            prepared.mask,
+            tile_voxels=settings.tile_voxels,
+            device=torch_device,
+            run=run.part(0.1, 0.85),
+        )
+    except (MemoryError, require("torch", "Running an MTANN").OutOfMemoryError) as error:
+        raise MTANNError(
+            f"Memory ran out while scanning on {torch_device}. Use smaller tiles (setting tile_voxels, now {settings.tile_voxels}), "
+            "close other programs, or compute on the CPU."
+        ) from error
+    restored, labels, candidates = find_candidates(
+        likelihood, prepared.grid, prepared.mask, channels[0].geometry, settings, card.class_name, run.part(0.85, 1.0)
+    )
+    run.report("done", 1.0, f"{len(candidates)} candidates")
+    first = channels[0]
+    return DetectionResult(
+        likelihood=first.with_array(restored.astype(np.float32, copy=False), f"{first.name} likelihood"),
+        candidate_map=first.with_array(labels, f"{first.name} candidates"),
+        candidates=report_from(candidates, threshold),
+        model=bundle.reference,
+        inputs=_input_references(channels, card, mask),
+        settings=settings,
+        threshold=threshold,
+        threshold_origin=origin,
+        warnings=prepared.warnings,
+    )
+
+
+def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume], card: ModelCard) -> tuple[Volume, ...]:
+    """The case's images in the order of the model's channels.
+
+    Raises:
+        ImageError: A channel is missing, unknown, or there are too many.
+    """
+    names = [channel.name for channel in card.inputs.channels]
+    if isinstance(volumes, Mapping):
+        if set(volumes) != set(names):
+            raise ImageError(
+                f"Model '{card.name}' needs the channels {', '.join(names)}; given were {', '.join(volumes) or 'none'}. Give one image for each."
+            )
+        return tuple(volumes[name] for name in names)
+    images = (volumes,) if isinstance(volumes, Volume) else tuple(volumes)
+    if len(images) != len(names):
+        raise ImageError(
+            f"Model '{card.name}' needs {len(names)} channel(s) ({', '.join(names)}) but {len(images)} image(s) were given. Give one image for each."
+        )
+    return images
+
+
+def _input_references(channels: Sequence[Volume], card: ModelCard, mask: Volume | None) -> tuple[InputReference, ...]:
+    names = [channel.name for channel in card.inputs.channels]
+    references = [
+        InputReference(name, volume.name, volume.sha256) for name, volume in zip(names, channels, strict=True)
+    ]
+    if mask is not None:
+        references.append(InputReference("mask", mask.name, mask.sha256))
+    return tuple(references)
+
+
+def resolve_threshold(card: ModelCard, threshold: float | None, operating_point: str) -> tuple[float, str]:
+    """The threshold to report from, and in words where it comes from.
+
+    Raises:
+        SettingsError: The given threshold is not a finite number.
+        ModelError: The model has no such operating point.
+    """
+    if threshold is not None:
+        if not np.isfinite(threshold):
+            raise SettingsError(f"The threshold must be a finite number; found {threshold}.")
+        return float(threshold), "given by the user"
+    point = card.operating_point(operating_point)
+    return point.threshold, (
+        f"operating point '{point.name}' of the model, chosen on {point.chosen_on}: {point.lesions} lesions in {point.cases} cases, "
+        f"sensitivity {point.sensitivity:.0%} at {point.fp_per_case:.1f} false alarms a case"
+    )

@@ -1,0 +1,23 @@
+"""Resolution levels: the same volume, smoothed to what each level's input grid can carry."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+FloatVolume = npt.NDArray[np.float32]
+
+_SMOOTHING_PER_DILATION = 0.4
+"""Width of the Gaussian before sampling at a dilation, in voxels per voxel of dilation; none at dilation 1."""
+
+
+def level_volume(volume: FloatVolume, dilation: int, dimensions: int) -> FloatVolume:
+    """A channel (z, y, x) as the level with this dilation sees it: smoothed in-plane, and across slices in three dimensions.
+
+    Outside the volume its edge is replicated.
+    """
+    if dilation == 1:
+        return volume
+    sigma = _SMOOTHING_PER_DILATION * dilation
+    along = (0.0 if dimensions == 2 else sigma, sigma, sigma)
+    smooth: FloatVolume = ndimage.gaussian_filter(volume, along, mode="nearest", truncate=3.0)
+    return smooth

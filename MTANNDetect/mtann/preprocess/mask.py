@@ -1,0 +1,89 @@
+"""Where tissue is: the mask within which intensities are measured, negatives drawn and candidates sought."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from mtann.errors import ImageError
+
+MaskKind = Literal["brain", "body", "everything"]
+"""How a model finds tissue where no mask is given: voxels that differ from a constant background (a skull-stripped brain),
+a thresholded body, or the whole image."""
+
+FloatVolume = npt.NDArray[np.float32]
+BoolVolume = npt.NDArray[np.bool_]
+
+_LEAST_BACKGROUND = 0.05
+"""Share of voxels that must hold exactly the background value for an image to count as masked (skull-stripped)."""
+_CT_TISSUE_HU = -500.0
+
+
+def background_value(array: npt.NDArray[np.generic]) -> float | None:
+    """The constant that fills the outside of a masked image; None if the image is not masked.
+
+    An image is masked if one value, found at its corners, fills at least 5 % of it and is its lowest.
+    """
+    lowest = array.min()
+    corners = array[:: max(1, array.shape[0] - 1), :: max(1, array.shape[1] - 1), :: max(1, array.shape[2] - 1)]
+    constant = np.count_nonzero(corners == lowest) > corners.size // 2
+    share = np.count_nonzero(array == lowest) / array.size
+    return float(lowest) if constant and share >= _LEAST_BACKGROUND else None
+
+
+def choose_mask_kind(array: npt.NDArray[np.generic], is_ct: bool) -> MaskKind:
+    """The kind of mask that suits a training image."""
+    if is_ct:
+        return "body"
+    return "brain" if background_value(array) is not None else "everything"
+
+
+def make_mask(array: FloatVolume, kind: MaskKind, is_ct: bool = False) -> BoolVolume:
+    """Find tissue in an image (z, y, x).
+
+    Args:
+        array: Intensities before normalisation; Hounsfield units if ``is_ct``.
+        kind: See :data:`MaskKind`. For "brain", an image without constant background is taken whole.
+        is_ct: Whether to threshold at -500 HU instead of by Otsu's method for "body".
+
+    Raises:
+        ImageError: No tissue was found.
+    """
+    if kind == "everything":
+        return np.ones(array.shape, dtype=bool)
+    if kind == "brain":
+        background = background_value(array)
+        mask = np.ones(array.shape, dtype=bool) if background is None else _fill(array != background)
+    else:
+        mask = _body(array, _CT_TISSUE_HU if is_ct else _otsu(array))
+    if not mask.any():
+        raise ImageError("No tissue was found in the image. Check it, or give a mask.")
+    return mask
+
+
+def _body(array: FloatVolume, threshold: float) -> BoolVolume:
+    """Largest component above a threshold, with the air inside it (lungs, sinuses) filled slice by slice."""
+    labels, count = ndimage.label(array > threshold)
+    if count == 0:
+        return np.zeros(array.shape, dtype=bool)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return _fill(labels == sizes.argmax())
+
+
+def _fill(mask: BoolVolume) -> BoolVolume:
+    """Fill holes in each slice: a slab's lungs are open at its ends, so filling in three dimensions would miss them."""
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
+
+
+def _otsu(array: FloatVolume) -> float:
+    """Otsu's threshold (IEEE Trans SMC 9:62, 1979) on a 256-bin histogram."""
+    counts, edges = np.histogram(array, bins=256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    above = below[-1] - below
+    sum_below = np.cumsum(counts * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sum_below / below - (sum_below[-1] - sum_below) / above) ** 2
+    return float(centres[np.nanargmax(between[:-1])])

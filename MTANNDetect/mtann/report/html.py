@@ -1,0 +1,75 @@
+"""The report of a result as one self-contained HTML page: ``report.html``."""
+
+import base64
+import platform
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import jinja2
+
+from mtann.detection.candidate import DetectionResult
+from mtann.report.documents import DEFINITIONS, RESEARCH_USE_NOTICE, result_document
+from mtann.report.words import count_words, diameter_words, position_words, side_words, volume_words
+from mtann.version import VERSION
+
+_PACKAGES = ("numpy", "scipy", "SimpleITK", "torch", "openvino", "matplotlib")
+
+
+def html_text(result: DetectionResult, picture_png: bytes, intended_use: str = "") -> str:
+    """The content of ``report.html``: no link, no script, nothing to load from elsewhere.
+
+    Args:
+        result: What was found.
+        picture_png: Content of ``overlay.png``.
+        intended_use: What the model is meant for, as its bundle says.
+    """
+    return _template().render(
+        document=result_document(result),
+        candidates=result.candidates,
+        reported=len(result.reported),
+        below=len(result.candidates) - len(result.reported),
+        alternative=_alternative(result),
+        picture=base64.b64encode(picture_png).decode("ascii"),
+        intended_use=intended_use,
+        software=software_versions(),
+        notice=RESEARCH_USE_NOTICE,
+        definitions=DEFINITIONS,
+        count=count_words,
+        diameters=diameter_words,
+        side=side_words,
+        volume=volume_words,
+    )
+
+
+def software_versions() -> dict[str, str]:
+    """Names and versions of what the result depends on, found without importing any of it."""
+    found = {package: _installed(package) for package in _PACKAGES}
+    return {"mtann": VERSION, "Python": platform.python_version(), **{name: v for name, v in found.items() if v}}
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _alternative(result: DetectionResult) -> str:
+    """What the picture shows, for readers who cannot see it."""
+    if not result.reported:
+        return "Axial, coronal and sagittal planes of the image. No candidate reaches the threshold."
+    places = "; ".join(
+        f"candidate {candidate.id}, score {candidate.score:.2f}, at {position_words(candidate.centroid_lps_mm)}"
+        for candidate in result.reported[:4]
+    )
+    return f"Axial, coronal and sagittal planes through the best candidates: {places}."
+
+
+@cache
+def _template() -> jinja2.Template:
+    folder = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=folder, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html")

@@ -1,0 +1,56 @@
+"""Writes a whole result: six files in one folder, all of them or none."""
+
+from pathlib import Path
+
+from mtann.detection.candidate import DetectionResult
+from mtann.output_folder import FolderKind, replace_folder
+from mtann.report.documents import csv_text, json_text, result_document
+from mtann.report.html import html_text
+from mtann.report.picture import draw_overlay
+from mtann.volume import Volume
+from mtann.volume_io import write_volume
+
+RESULT_FOLDER = FolderKind(
+    noun="detection result",
+    marker="candidates.json",
+    marker_keys=("schema_version", "research_use_notice", "candidates"),
+    patterns=(
+        "likelihood.nii.gz",
+        "candidates.nii.gz",
+        "candidates.json",
+        "candidates.csv",
+        "overlay.png",
+        "report.html",
+    ),
+)
+"""The folder of one case; what else lies in a folder is the user's, and protects it."""
+
+
+def save_result(result: DetectionResult, image: Volume, directory: Path | str, intended_use: str = "") -> None:
+    """Write a result's images, tables, picture and report; a former result in the same place is replaced.
+
+    Call ``check_output(directory, RESULT_FOLDER)`` before computing, so that nobody waits for a refusal.
+
+    Args:
+        result: What was found.
+        image: The first channel, for the picture.
+        directory: Folder to write; missing parents are made.
+        intended_use: What the model is meant for, for the report.
+
+    Raises:
+        OutputError: The folder is not a former result, cannot be written, or the disk is full; nothing is changed then.
+    """
+    document = json_text(result_document(result))
+    with replace_folder(directory, RESULT_FOLDER) as work:
+        write_volume(result.likelihood, work / "likelihood.nii.gz")
+        write_volume(result.candidate_map, work / "candidates.nii.gz")
+        draw_overlay(image, result, work / "overlay.png")
+        _write_text(work / "candidates.csv", csv_text(result))
+        page = html_text(result, (work / "overlay.png").read_bytes(), intended_use)
+        _write_text(work / "report.html", page)
+        _write_text(work / "candidates.json", document)
+
+
+def _write_text(path: Path, text: str) -> None:
+    """UTF-8 with the same line ends on every system, so that equal results are equal files."""
+    path.write_text(text, encoding="utf-8", newline="\n")

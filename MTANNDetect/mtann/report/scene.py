@@ -1,0 +1,130 @@
+"""What a picture of a result is made from: image, likelihood and outlines, ready to be cut by any plane."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from scipy import ndimage
+
+from mtann.detection.candidate import Candidate, DetectionResult
+from mtann.geometry import FloatArray, Triple
+from mtann.report.planes import Plane, View
+from mtann.volume import Volume
+
+LIKELIHOOD_COLOURS = "inferno"
+"""Perceptually uniform, and legible without colour vision."""
+
+_SAMPLES = 200_000
+_LEAST_SHOWN = 0.2
+_MOST_OPAQUE = 0.75
+_MARGIN_MM = 12.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image with what was found in it.
+
+    Attributes:
+        image: The image that the reader sees in grey.
+        result: What was found.
+        window: Image values shown as black and white.
+        tissue_lps_mm: Points (n, 3) spread over what is not background.
+        top: Likelihood that is shown in the brightest colour.
+        boxes: For candidate k at place k - 1, the part of the candidate map that holds it, as slices z, y, x, or None.
+    """
+
+    image: Volume
+    result: DetectionResult
+    window: tuple[float, float]
+    tissue_lps_mm: FloatArray = field(repr=False)
+    top: float
+    boxes: list[Any] = field(repr=False)
+
+    def grey(self, view: View, own_window: bool = False) -> FloatArray:
+        """The image in a plane (v, u), 0 for black to 1 for white.
+
+        With ``own_window``, white moves up to what is bright in this view, so that a bright lesion keeps its texture.
+        """
+        low, high = self.window
+        values = view.resample(self.image, outside=low)
+        if own_window:
+            high = max(high, float(np.percentile(values, 99.5)))
+        return np.clip((values - low) / (high - low), 0, 1)
+
+    def colours(self, view: View) -> FloatArray:
+        """The likelihood in a plane as red, green, blue and opacity (v, u, 4), transparent where there is little."""
+        return likelihood_colours(view.resample(self.result.likelihood, outside=0.0) / self.top)
+
+    def outlines(self, view: View) -> list[tuple[Candidate, FloatArray]]:
+        """Candidates that a plane cuts, each with its share of every pixel (v, u), 0.5 at the outline."""
+        labels = np.unique(view.resample(self.result.candidate_map, outside=0, order=0)).astype(int)
+        found = {candidate.id: candidate for candidate in self.result.candidates}
+        return [
+            (found[label], view.resample(self._alone(label), outside=0.0))
+            for label in labels.tolist()
+            if label in found
+        ]
+
+    def _alone(self, label: int) -> Volume:
+        """One candidate's voxels as 1.0, cut out with a rim of zeros where the volume goes on."""
+        labels, box = self.result.candidate_map, self.boxes[label - 1]
+        start = [max(0, part.start - 1) for part in box]
+        stop = [min(n, part.stop + 1) for part, n in zip(box, labels.geometry.shape_zyx, strict=True)]
+        part = labels.array[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
+        return Volume((part == label).astype(np.float32), labels.geometry.cropped(start, stop))
+
+    def field_of_view(
+        self, plane: Plane, through_lps_mm: Triple, others: tuple[Triple, ...]
+    ) -> tuple[Triple, float, float]:
+        """Centre (LPS), width and height in mm of what a plane through a point has to show: all tissue and points."""
+        tissue = plane.uv(self.tissue_lps_mm)
+        points = plane.uv([through_lps_mm, *others])
+        low = np.minimum(np.percentile(tissue, 0.2, axis=0), points.min(axis=0)) - _MARGIN_MM
+        high = np.maximum(np.percentile(tissue, 99.8, axis=0), points.max(axis=0)) + _MARGIN_MM
+        depth = float(np.array(through_lps_mm) @ plane.matrix[:, 2])
+        x, y, z = (plane.matrix @ np.array([*(low + high) / 2, depth])).tolist()
+        width, height = (high - low).tolist()
+        return (x, y, z), width, height
+
+    @property
+    def middle_lps_mm(self) -> Triple:
+        """The middle of the tissue, moved to the nearest voxel."""
+        geometry = self.image.geometry
+        middle = (np.percentile(self.tissue_lps_mm, 0.2, axis=0) + np.percentile(self.tissue_lps_mm, 99.8, axis=0)) / 2
+        index = np.clip(np.round(geometry.index_from_lps(middle)), 0, np.array(geometry.shape_zyx) - 1)
+        x, y, z = geometry.lps_from_index(index).tolist()
+        return (x, y, z)
+
+
+def make_scene(image: Volume, result: DetectionResult) -> Scene:
+    """Choose the grey window, the field of view and the range of the likelihood colours."""
+    step = max(1, round((image.array.size / _SAMPLES) ** (1 / 3)))
+    sample = image.array[::step, ::step, ::step].astype(np.float64)
+    low, high = _window(sample)
+    tissue = np.argwhere(sample > low + 0.1 * (high - low)) * step
+    if not len(tissue):
+        tissue = np.argwhere(np.ones_like(sample)) * step
+    highest = float(result.likelihood.array.max())
+    # Teaching volumes reach 1, so 1 is the natural end of the scale; a weaker response gets a scale of its own.
+    top = 1.0 if highest >= 0.9 or highest <= 0 else max(np.ceil(highest * 10) / 10, 0.1)
+    boxes = ndimage.find_objects(np.asarray(result.candidate_map.array))
+    return Scene(image, result, (low, high), image.geometry.lps_from_index(tissue), float(top), boxes)
+
+
+def likelihood_colours(fraction: npt.ArrayLike) -> FloatArray:
+    """Colour and opacity (..., 4) of likelihoods as fractions (...) of the top of the scale."""
+    fraction = np.clip(np.asarray(fraction, dtype=np.float64), 0, 1)
+    colours: FloatArray = np.array(colormaps[LIKELIHOOD_COLOURS](fraction))
+    colours[..., 3] = _MOST_OPAQUE * np.clip((fraction - _LEAST_SHOWN) / (1 - _LEAST_SHOWN), 0, 1) ** 0.7
+    return colours
+
+
+def _window(sample: FloatArray) -> tuple[float, float]:
+    """Values for black and white that few voxels cannot move; padding and empty background do not count."""
+    tissue = sample[(sample != sample.min()) & (sample != 0)]
+    if tissue.size < 2:
+        tissue = sample.ravel()
+    low, high = np.percentile(tissue, [1.0, 99.7]).tolist()
+    return (low, high) if high > low else (float(sample.min()), float(sample.min()) + 1.0)

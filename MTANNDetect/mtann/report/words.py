@@ -1,0 +1,33 @@
+"""How numbers are put into words for a reader of images, the same in pictures and reports."""
+
+from mtann.detection.candidate import Candidate
+from mtann.geometry import Triple
+
+_SIDES = (("L", "R"), ("P", "A"), ("S", "I"))
+
+
+def position_words(point_lps_mm: Triple) -> str:
+    """A place by side, such as ``"R 34.2  A 12.0  S 45.1 mm"``, from the scanner's zero point."""
+    return "  ".join(side_words(point_lps_mm, axis) for axis in range(3)) + " mm"
+
+
+def side_words(point_lps_mm: Triple, axis: int) -> str:
+    """One coordinate by side, such as ``"R 34.2"`` for x (axis 0) = -34.2 mm in LPS."""
+    value = round(point_lps_mm[axis], 1)
+    return f"{_SIDES[axis][int(value < 0)]} {abs(value):.1f}"
+
+
+def diameter_words(candidate: Candidate) -> str:
+    """Axial diameters, such as ``"12.3 × 9.8 mm"``."""
+    return f"{candidate.axial_diameter_mm:.1f} × {candidate.perpendicular_diameter_mm:.1f} mm"
+
+
+def volume_words(candidate: Candidate) -> str:
+    """Volume in mm³ below 1 cm³, else in cm³."""
+    volume = candidate.volume_mm3
+    return f"{volume:.0f} mm³" if volume < 1000 else f"{volume / 1000:.2f} cm³"
+
+
+def count_words(number: int, noun: str) -> str:
+    """A count with its noun, such as ``"1 candidate"`` or ``"3 candidates"``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

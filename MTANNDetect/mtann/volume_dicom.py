@@ -1,0 +1,198 @@
+"""Reading a DICOM series, with proof that it is one whole, evenly spaced, untilted block.
+
+Positions come from Image Position (Patient) alone; the slice order of the files and the slice thickness do not matter.
+Nothing that identifies a patient (names, ids, dates, folder names) is kept.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from mtann.errors import GeometryError, ImageError
+from mtann.geometry import FloatArray, Geometry
+from mtann.volume import Volume
+
+_POSITION, _ORIENTATION = "0020|0032", "0020|0037"
+_MODALITY, _SERIES_NUMBER = "0008|0060", "0020|0011"
+_SPACING_TOLERANCE = 0.05
+"""A gap between slices may differ from the median gap by this fraction of it (scanners round positions)."""
+_COSINE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class _Slice:
+    path: str
+    position_lps_mm: FloatArray
+    orientation: FloatArray
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+
+
+def read_dicom_series(folder: Path, series: str | None = None) -> Volume:
+    """Read the series in a folder.
+
+    Args:
+        folder: Holds the files of at least one DICOM series.
+        series: Series instance UID, or number (1, 2, ...) in the list of the error message, where the folder holds several.
+
+    Returns:
+        The image as float32 (rescale slope and intercept applied), named "DICOM series" and not by its folder, which may
+        bear a patient's name. Its geometry is computed from the slice positions.
+
+    Raises:
+        ImageError: There is no series, several without a choice, or one that is not a stack of plain slices.
+        GeometryError: Slices are missing, doubled, unevenly spaced or tilted.
+    """
+    reader = sitk.ImageSeriesReader()
+    uids = list(reader.GetGDCMSeriesIDs(str(folder)))
+    if not uids:
+        raise ImageError(
+            f"The folder '{folder}' holds no DICOM series. Give a folder that holds the files of one series, or an image file."
+        )
+    files = list(reader.GetGDCMSeriesFileNames(str(folder), _choose(reader, folder, uids, series)))
+    slices = [_read_slice(path) for path in files]
+    geometry, ordered = _stack(slices)
+    reader.SetFileNames(ordered)
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        array = sitk.GetArrayFromImage(reader.Execute())
+    except RuntimeError as error:
+        raise ImageError(
+            "The DICOM series cannot be decoded: a file is damaged or compressed in an unknown way. Export the series again."
+        ) from error
+    digest = hashlib.sha256()
+    for path in ordered:
+        digest.update(Path(path).read_bytes())
+    return Volume(array.reshape(geometry.shape_zyx), geometry, "DICOM series", digest.hexdigest())
+
+
+def _choose(reader: Any, folder: Path, uids: list[str], series: str | None) -> str:
+    if series is None and len(uids) == 1:
+        return uids[0]
+    if series is not None and series in uids:
+        return series
+    if series is not None and series.isdecimal() and 1 <= int(series) <= len(uids):
+        return uids[int(series) - 1]
+    rows = []
+    for number, uid in enumerate(uids, start=1):
+        names = reader.GetGDCMSeriesFileNames(str(folder), uid)
+        image = _open(names[0])
+        rows.append(
+            f"{number}: {_tag(image, _MODALITY) or 'unknown modality'}, series {_tag(image, _SERIES_NUMBER) or '?'}, {len(names)} files, UID {uid}"
+        )
+    problem = (
+        f"The DICOM folder holds {len(uids)} series"
+        if series is None
+        else f"The DICOM folder holds no series '{series}'"
+    )
+    raise ImageError(f"{problem}: {'; '.join(rows)}. Choose one with --series and its number or UID.")
+
+
+def _open(path: str) -> Any:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(path)
+    reader.SetImageIO("GDCMImageIO")
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise ImageError(f"The DICOM file '{Path(path).name}' is damaged. Export the series again.") from error
+    return reader
+
+
+def _tag(image: Any, key: str) -> str:
+    return str(image.GetMetaData(key)).strip() if image.HasMetaDataKey(key) else ""
+
+
+def _read_slice(path: str) -> _Slice:
+    image = _open(path)
+    size = tuple(image.GetSize())
+    name = Path(path).name
+    if len(size) > 2 and size[2] > 1:
+        raise ImageError(
+            f"The DICOM file '{name}' holds {size[2]} frames; a series of single slices is needed. Convert it to NIfTI first."
+        )
+    if image.GetNumberOfComponents() != 1:
+        raise ImageError(f"The DICOM file '{name}' is a colour image; a grey one is needed. Choose another series.")
+    try:
+        position = np.array([float(v) for v in _tag(image, _POSITION).split("\\")])
+        orientation = np.array([float(v) for v in _tag(image, _ORIENTATION).split("\\")])
+    except ValueError:
+        position = orientation = np.empty(0)
+    if position.shape != (3,) or orientation.shape != (6,):
+        raise GeometryError(
+            f"The DICOM file '{name}' does not say where its slice is (Image Position and Orientation). Choose another series."
+        )
+    return _Slice(path, position, orientation, size[:2], tuple(image.GetSpacing())[:2])
+
+
+def _stack(slices: list[_Slice]) -> tuple[Geometry, list[str]]:
+    """Order slices along their normal and compute the grid that they form."""
+    first = slices[0]
+    for other in slices:
+        turned = np.abs(other.orientation - first.orientation).max() > _COSINE_TOLERANCE
+        if turned or other.size != first.size or not np.allclose(other.spacing, first.spacing, rtol=1e-3):
+            raise GeometryError(
+                "The DICOM series mixes slices of different orientation, size or pixel spacing. Export one stack of slices alone."
+            )
+    row, column = first.orientation[:3], first.orientation[3:]
+    normal = np.cross(row, column)
+    ordered = sorted(slices, key=lambda item: float(item.position_lps_mm @ normal))
+    positions = np.array([item.position_lps_mm for item in ordered])
+    spacing_z = _slice_spacing(ordered, positions @ normal)
+    if len(ordered) > 1:
+        drift = positions[-1] - positions[0]
+        sideways = drift - normal * (drift @ normal)
+        if np.linalg.norm(sideways) > _COSINE_TOLERANCE * max(1.0, float(np.linalg.norm(drift))) * 10:
+            angle = np.degrees(np.arctan2(np.linalg.norm(sideways), drift @ normal))
+            raise GeometryError(
+                f"The DICOM series was taken with a tilted gantry: slices shift sideways by {angle:.1f} degrees. "
+                "Correct the tilt first, for example by loading it in Slicer with tilt regularisation and saving it as NRRD after resampling."
+            )
+    axes = np.stack([row, column, normal], axis=1)
+    axes, _ = np.linalg.qr(axes) if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-4) else (axes, None)
+    spacing_x, spacing_y = first.spacing
+    x, y = first.size
+    origin = positions[0]
+    geometry = Geometry(
+        (len(ordered), y, x),
+        (float(spacing_x), float(spacing_y), spacing_z),
+        (float(origin[0]), float(origin[1]), float(origin[2])),
+        tuple(float(v) for v in axes.ravel()),
+    )
+    return geometry, [item.path for item in ordered]
+
+
+def _slice_spacing(ordered: list[_Slice], along: FloatArray) -> float:
+    """The common distance of the slices in millimetres."""
+    if len(ordered) == 1:
+        image = _open(ordered[0].path)
+        thickness = _tag(image, "0018|0050")
+        return float(thickness) if thickness else 1.0
+    gaps = np.diff(along)
+    median = float(np.median(gaps))
+    if gaps.min() < 0.01:
+        raise GeometryError(
+            "The DICOM series has two slices at the same position (several time points, echoes or phases?). Export one of them alone."
+        )
+    off = np.abs(gaps - median) > _SPACING_TOLERANCE * median
+    if not off.any():
+        return float((along[-1] - along[0]) / (len(ordered) - 1))
+    at = int(np.argmax(off))
+    steps = gaps / median
+    if (
+        np.all(np.abs(steps - np.round(steps)) <= _SPACING_TOLERANCE * np.maximum(1, np.round(steps)))
+        and steps.min() > 0.5
+    ):
+        missing = int(np.sum(np.round(steps) - 1))
+        raise GeometryError(
+            f"The DICOM series lacks {missing} slice(s): the gap after slice {at + 1} of {len(ordered)} is {gaps[at]:.2f} mm where {median:.2f} mm "
+            "is usual. Export the series again completely; a lesion could lie in the gap."
+        )
+    raise GeometryError(
+        f"The DICOM series is unevenly spaced: gaps run from {gaps.min():.2f} to {gaps.max():.2f} mm. "
+        "Resample it onto an even grid first, or choose another series."
+    )

@@ -1,0 +1,178 @@
+"""Reading and writing images, through SimpleITK.
+
+What cannot be read completely and placed in space with certainty is refused: a truncated file, several frames or colour
+channels, a DICOM folder with a gap. Nothing here guesses.
+"""
+
+import gzip
+import hashlib
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from mtann.errors import GeometryError, ImageError, OutputError
+from mtann.geometry import Geometry
+from mtann.volume import Array, Volume
+from mtann.volume_dicom import read_dicom_series
+
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
+_CHUNK = 1 << 20
+_READABLE = "NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha, .mhd), a two-dimensional picture, or a folder with one DICOM series"
+
+
+def read_volume(path: Path | str, series: str | None = None) -> Volume:
+    """Read an image file, or a folder that holds a DICOM series.
+
+    Args:
+        path: NIfTI, NRRD, MetaImage or another file that ITK reads; a two-dimensional image becomes one slice of 1 mm.
+        series: Series instance UID, or the number of the series as the error message lists it, where a folder holds several.
+
+    Returns:
+        The image with its stored voxel type, named by file name only.
+
+    Raises:
+        ImageError: The file is missing, damaged, or not a three-dimensional scalar image.
+        GeometryError: Its grid cannot be represented: sheared axes, gantry tilt, missing or unevenly spaced slices.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_dicom_series(path, series)
+    if not path.exists():
+        raise ImageError(f"There is no image at '{path}'. Check the path.")
+    _check_complete(path)
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        if "orthonormal" in str(error):
+            raise GeometryError(
+                f"'{path.name}' has image axes that are not at right angles. Resample it onto a rectangular grid first."
+            ) from error
+        raise ImageError(
+            f"'{path.name}' cannot be read as an image: it is damaged or of an unknown type. Give {_READABLE}."
+        ) from error
+    _check_scalar(image, path)
+    return _to_volume(image, path.name, hash_file(path))
+
+
+def write_volume(volume: Volume, path: Path | str) -> None:
+    """Write a volume and make sure that every voxel arrived.
+
+    Raises:
+        OutputError: The file could not be written completely, for example because the disk is full.
+    """
+    path = Path(path)
+    image = to_sitk(volume)
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+        written = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise OutputError(
+            f"'{path.name}' could not be written to '{path.parent}'. Check free disk space and permissions."
+        ) from error
+    # Compressed NIfTI is written without a check for a full disk, so only reading it back tells.
+    if not np.array_equal(sitk.GetArrayViewFromImage(written), sitk.GetArrayViewFromImage(image)):
+        raise OutputError(
+            f"'{path.name}' was written to '{path.parent}' incompletely: the disk may be full. Free space and run again."
+        )
+
+
+def to_sitk(volume: Volume) -> Any:
+    """The volume as a SimpleITK image (a copy)."""
+    array = volume.array
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(volume.geometry.spacing_xyz_mm)
+    image.SetOrigin(volume.geometry.origin_lps_mm)
+    image.SetDirection(volume.geometry.direction)
+    return image
+
+
+def from_sitk(image: Any, name: str) -> Volume:
+    """A three-dimensional scalar SimpleITK image as a volume (a copy)."""
+    return _to_volume(image, name, "")
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _to_volume(image: Any, name: str, sha256: str) -> Volume:
+    if image.GetDimension() == 2:
+        image = sitk.JoinSeries(image)
+    array: Array = sitk.GetArrayFromImage(image)
+    z, y, x = array.shape
+    spacing = tuple(map(float, image.GetSpacing()))
+    origin = tuple(map(float, image.GetOrigin()))
+    try:
+        geometry = Geometry((z, y, x), spacing, origin, tuple(map(float, image.GetDirection())))  # type: ignore[arg-type]
+    except GeometryError as error:
+        raise GeometryError(f"'{name}': {error}") from error
+    return Volume(array, geometry, name, sha256)
+
+
+def _check_scalar(image: Any, path: Path) -> None:
+    components = image.GetNumberOfComponentsPerPixel()
+    if components != 1:
+        raise ImageError(
+            f"'{path.name}' has {components} values a voxel (colour or vector image); one is needed. "
+            "Save one component, or convert the colour image to grey, and use that."
+        )
+    if image.GetDimension() not in (2, 3):
+        raise ImageError(
+            f"'{path.name}' has {image.GetDimension()} dimensions {image.GetSize()}; two or three are needed. "
+            "Save the time point or frame that you mean as an image of its own."
+        )
+
+
+def _check_complete(path: Path) -> None:
+    """Refuse a NIfTI file with fewer bytes than its header promises: ITK fills the rest with zeros and says nothing."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            header = file.read(352)
+            length = len(header)
+            while block := file.read(_CHUNK):
+                length += len(block)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ImageError(f"'{path.name}' is not a complete NIfTI file ({error}). Copy or export it again.") from error
+    promised = _promised_bytes(header)
+    if promised is None:
+        raise ImageError(f"'{path.name}' is not a NIfTI file although its name says so. Give {_READABLE}.")
+    if length < promised:
+        raise ImageError(
+            f"'{path.name}' is truncated: {length} bytes of {promised} are there. Copy or export it again."
+        )
+
+
+def _promised_bytes(header: bytes) -> int | None:
+    """Length of the file that a NIfTI-1 or NIfTI-2 header describes; None if it is neither."""
+    for order in ("<", ">"):
+        size = struct.unpack_from(order + "i", header)[0] if len(header) >= 348 else 0
+        if size == 348:
+            dims = struct.unpack_from(order + "8h", header, 40)
+            bits = struct.unpack_from(order + "h", header, 72)[0]
+            offset = struct.unpack_from(order + "f", header, 108)[0] if header[344:347] == b"n+1" else 0.0
+        elif size == 540:
+            dims = struct.unpack_from(order + "8q", header, 16)
+            bits = struct.unpack_from(order + "h", header, 14)[0]
+            offset = struct.unpack_from(order + "q", header, 168)[0]
+        else:
+            continue
+        voxels = 1
+        for n in dims[1 : 1 + max(0, min(7, dims[0]))]:
+            voxels *= max(1, n)
+        return int(offset) + voxels * bits // 8
+    return None

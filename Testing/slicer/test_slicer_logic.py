@@ -1,0 +1,160 @@
+"""The logic: what it hands to the library, and what it does with the answer."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
+
+import slicer.util
+import vtk
+from results import make_result
+
+import slicer
+from conftest import linear_transform
+from mtann.errors import CancelledError, CasesError, ImageError, MissingPackageError
+from MTANNDetectLib import Logic
+from MTANNDetectLib.Library import libraryModule
+from MTANNDetectLib.Logic import DetectLogic, TrainingNodes, trainingCaseFromNodes
+from MTANNDetectLib.VolumeAdapter import volumeFromNode
+
+pytestmark = pytest.mark.slicer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Library:
+    """Stands for mtann.pipeline and mtann.teach."""
+
+    def __init__(self):
+        self.arguments = None
+
+    def detect(self, volumes, model, settings, **options):
+        self.arguments = (volumes, model, settings, options)
+        first = next(iter(volumes.values())) if isinstance(volumes, dict) else volumes[0]
+        return make_result(first.geometry)
+
+    def train(self, cases, **options):
+        self.arguments = (cases, options)
+        return "bundle"
+
+
+@pytest.fixture
+def library(monkeypatch):
+    made = Library()
+    real = Logic.libraryModule
+    fake = {"mtann.pipeline", "mtann.teach"}
+    monkeypatch.setattr(Logic, "libraryModule", lambda name: made if name in fake else real(name))
+    return made
+
+
+def test_nodes_in_order_are_handed_on_in_order(oblique_image, library):
+    found = DetectLogic().detect(oblique_image, "demo", threshold=0.3, device="cpu")
+    volumes, model, settings, options = library.arguments
+    assert [volume.name for volume in volumes] == ["FLAIR"]
+    assert (model, settings, options["threshold"], options["device"]) == ("demo", None, 0.3, "cpu")
+    assert found.markupsNode.GetNumberOfControlPoints() == 2
+
+
+def test_nodes_by_channel_keep_their_names_and_share_coordinates(oblique_image, library, scene):
+    moved = slicer.util.addVolumeFromArray(slicer.util.arrayFromVolume(oblique_image).copy(), None, "T1")
+    matrix = vtk.vtkMatrix4x4()
+    oblique_image.GetIJKToRASMatrix(matrix)
+    moved.SetIJKToRASMatrix(matrix)
+    offset = np.eye(4)
+    offset[:3, 3] = (4, 5, 6)
+    moved.SetAndObserveTransformNodeID(linear_transform(offset).GetID())
+    DetectLogic().detect({"flair": oblique_image, "t1": moved}, "demo")
+    volumes = library.arguments[0]
+    difference = np.subtract(volumes["t1"].geometry.origin_lps_mm, volumes["flair"].geometry.origin_lps_mm)
+    assert np.allclose(difference, (-4, -5, 6))
+
+
+def test_a_mask_is_handed_on(oblique_image, library):
+    shape = slicer.util.arrayFromVolume(oblique_image).shape
+    mask = slicer.util.addVolumeFromArray(np.ones(shape, np.uint8), None, "mask", "vtkMRMLLabelMapVolumeNode")
+    DetectLogic().detect(oblique_image, "demo", mask=mask)
+    assert library.arguments[3]["mask"].array.sum() == np.prod(shape)
+
+
+def test_an_image_removed_during_the_run_drops_the_result(oblique_image, library, scene, monkeypatch):
+    original = library.detect
+
+    def detect(*args, **options):
+        scene.RemoveNode(oblique_image)
+        return original(*args, **options)
+
+    library.detect = detect
+    with pytest.raises(CasesError, match="'FLAIR' was removed"):
+        DetectLogic().detect(oblique_image, "demo")
+    assert scene.GetFirstNodeByName("FLAIR MTANN likelihood") is None
+
+
+def test_cancelling_adds_nothing(oblique_image, library, scene):
+    def detect(*args, **options):
+        raise CancelledError("stopped")
+
+    library.detect = detect
+    before = scene.GetNumberOfNodes()
+    with pytest.raises(CancelledError):
+        DetectLogic().detect(oblique_image, "demo", cancelled=lambda: True)
+    assert scene.GetNumberOfNodes() == before
+
+
+def test_names_in_place_of_nodes_are_explained(scene):
+    with pytest.raises(ImageError, match="getNode"):
+        DetectLogic().detect("MRHead", "demo")
+    with pytest.raises(ImageError, match="No volume"):
+        DetectLogic().detect(None, "demo")
+
+
+def test_training_cases_are_made_of_nodes(oblique_image, library, scene):
+    geometry = volumeFromNode(oblique_image).geometry
+    centre = geometry.lps_from_index((9, 15, 13))
+    points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "lesions")
+    points.AddControlPoint((centre * (-1, -1, 1)).tolist(), "")
+    nodes = TrainingNodes(oblique_image, points, patient="p1")
+    case = trainingCaseFromNodes(nodes)
+    assert (case.case, case.patient) == ("FLAIR", "p1")
+    assert np.allclose(case.lesions[0].centre_lps_mm, centre, atol=1e-6)
+    assert case.channels[0].geometry == geometry
+    assert (
+        DetectLogic().train([nodes, TrainingNodes(oblique_image, None, case="b")], name="m", class_name="x") == "bundle"
+    )
+    cases, options = library.arguments
+    assert [case.case for case in cases] == ["FLAIR", "b"]
+    assert (options["name"], options["class_name"]) == ("m", "x")
+
+
+def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("mtann.networks")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(MissingPackageError, match="'torch'.*PyTorch extension"):
+        libraryModule("mtann.networks.mtann")
+
+
+def test_the_module_opens_where_only_slicers_own_packages_are(tmp_path):
+    """In a fresh Slicer neither torch nor the other packages are installed yet."""
+    names = sorted(path.stem for path in (ROOT / "MTANNDetect" / "MTANNDetectLib").glob("[A-Z]*.py"))
+    code = (
+        "import sys, importlib\n"
+        "for name in ('torch', 'pydantic', 'safetensors', 'matplotlib', 'jinja2', 'platformdirs', 'tqdm'):\n"
+        "    sys.modules[name] = None\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module('MTANNDetectLib.' + name)\n"
+        "from MTANNDetectLib.Models import availableModels\n"
+        "from mtann.errors import MissingPackageError\n"
+        "try:\n"
+        "    availableModels()\n"
+        "except MissingPackageError as error:\n"
+        "    sys.stdout.write(str(error))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "MTANNDetect", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "needs the Python package" in done.stdout
