@@ -29,7 +29,7 @@ _RGB_FROM_LMS = np.array(
 def likelihoodColourTable() -> slicer.vtkMRMLColorTableNode:
     """The scene's likelihood colour table, made if it is not there: black, violet, red, orange, bright yellow.
 
-    Lightness rises evenly. Opacity rises with it over the lower half, so faint likelihood lets the image through.
+    Lightness rises evenly. Opacity rises with it, fast at first, so faint likelihood lets the image through.
     """
     table = slicer.mrmlScene.GetSingletonNode(_SINGLETON_TAG, "vtkMRMLColorTableNode")
     if table is not None:
@@ -52,7 +52,7 @@ def likelihoodColours() -> npt.NDArray[np.float64]:
     lightness = 0.96 * position
     hue = np.radians(np.interp(position, [0, 0.35, 0.6, 1.0], [-55, 5, 45, 108]))
     chroma = np.interp(position, [0, 0.3, 0.7, 1.0], [0.02, 0.2, 0.19, 0.1])
-    opacity = np.clip(position / 0.5, 0, 1)
+    opacity = 1 - (1 - position) ** 3
     return np.column_stack([_srgb(lightness, chroma, hue), opacity])
 
 

@@ -69,7 +69,8 @@ def read_case_list(
     missing = [column for column in required if column not in columns]
     if missing:
         raise CasesError(
-            f"'{path.name}' lacks the column(s) {', '.join(missing)}; it has {', '.join(columns)}. Add them, one value a case."
+            f"'{path.name}' lacks the column(s) {', '.join(missing)}; it has {', '.join(columns)}. "
+            "Add them, one value a case."
         )
     names = tuple(channels) or tuple(
         c for c in columns if c not in _RESERVED and any(_exists(path, row[c]) for row in rows)
@@ -83,7 +84,8 @@ def read_case_list(
     for case in cases:
         if case.case.lower() in seen:
             raise CasesError(
-                f"'{path.name}' lists case '{case.case}' twice (upper and lower case count as one). Give each row its own name."
+                f"'{path.name}' lists case '{case.case}' twice (upper and lower case count as one). "
+                "Give each row its own name."
             )
         seen.add(case.case.lower())
     return cases
@@ -117,11 +119,13 @@ def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], n
     case = row["case"]
     if not case or case in (".", "..") or any(character in case for character in '/\\:*?"<>|') or case.startswith("."):
         raise CasesError(
-            f"'{list_path.name}' has the case name '{case}'; it names the result folder, so it needs letters, digits, '-', '_' or spaces."
+            f"'{list_path.name}' has the case name '{case}'; it names the result folder, so it needs letters, digits, "
+            "'-', '_' or spaces."
         )
     if not row["patient"]:
         raise CasesError(
-            f"Case '{case}' in '{list_path.name}' names no patient. Fill the column 'patient'; any code will do, the same for all scans of a patient."
+            f"Case '{case}' in '{list_path.name}' names no patient. "
+            "Fill the column 'patient'; any code will do, the same for all scans of a patient."
         )
     files = {
         column: _file(list_path, row, column, case) for column in (*channels, "mask", "lesions") if row.get(column)
@@ -129,7 +133,8 @@ def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], n
     for column in (*channels, *(["lesions"] if needs_lesions else [])):
         if column not in files:
             raise CasesError(
-                f"Case '{case}' in '{list_path.name}' has no file in column '{column}'. Add its path relative to the list."
+                f"Case '{case}' in '{list_path.name}' has no file in column '{column}'. "
+                "Add its path relative to the list."
             )
     rest = {key: value for key, value in row.items() if key not in (*_RESERVED, *channels)}
     return CaseFiles(
@@ -141,7 +146,8 @@ def _file(list_path: Path, row: dict[str, str], column: str, case: str) -> Path:
     path = (list_path.parent / row[column]).absolute()
     if not path.exists():
         raise CasesError(
-            f"Case '{case}': the file '{row[column]}' in column '{column}' does not exist. Paths are relative to '{list_path.name}'."
+            f"Case '{case}': the file '{row[column]}' in column '{column}' does not exist. "
+            f"Paths are relative to '{list_path.name}'."
         )
     return path
 

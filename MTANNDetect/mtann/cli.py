@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         console.fail(
             "Defect",
-            f"Unexpected problem ({type(error).__name__}: {error}). Please report it; MTANN_TRACEBACK=1 shows where it happened.",
+            f"Unexpected problem ({type(error).__name__}: {error}). "
+            "Please report it; MTANN_TRACEBACK=1 shows where it happened.",
         )
         return 1
 

@@ -49,12 +49,13 @@ class Geometry:
         if len(self.direction) != 9 or not np.all(np.isfinite(numbers)) or min(self.spacing_xyz_mm) <= 0:
             raise GeometryError(
                 f"An image needs positive spacing, a finite origin and nine direction cosines; found spacing "
-                f"{self.spacing_xyz_mm}, origin {self.origin_lps_mm}, direction {self.direction}. Correct the image header."
+                f"{self.spacing_xyz_mm}, origin {self.origin_lps_mm}, direction {self.direction}. "
+                "Correct the image header."
             )
         if not np.allclose(self.axes @ self.axes.T, np.eye(3), atol=_ORTHONORMAL_TOLERANCE):
             raise GeometryError(
-                "The image axes are not at right angles (shear or gantry tilt), so distances cannot be measured on its grid. "
-                "Resample the image onto a rectangular grid first."
+                "The image axes are not at right angles (shear or gantry tilt), "
+                "so distances cannot be measured on its grid. Resample the image onto a rectangular grid first."
             )
 
     @classmethod

@@ -75,7 +75,8 @@ def detect(
         )
     except (MemoryError, require("torch", "Running an MTANN").OutOfMemoryError) as error:
         raise MTANNError(
-            f"Memory ran out while scanning on {torch_device}. Use smaller tiles (setting tile_voxels, now {settings.tile_voxels}), "
+            f"Memory ran out while scanning on {torch_device}. "
+            f"Use smaller tiles (setting tile_voxels, now {settings.tile_voxels}), "
             "close other programs, or compute on the CPU."
         ) from error
     restored, labels, candidates = find_candidates(
@@ -106,13 +107,15 @@ def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
     if isinstance(volumes, Mapping):
         if set(volumes) != set(names):
             raise ImageError(
-                f"Model '{card.name}' needs the channels {', '.join(names)}; given were {', '.join(volumes) or 'none'}. Give one image for each."
+                f"Model '{card.name}' needs the channels {', '.join(names)}; "
+                f"given were {', '.join(volumes) or 'none'}. Give one image for each."
             )
         return tuple(volumes[name] for name in names)
     images = (volumes,) if isinstance(volumes, Volume) else tuple(volumes)
     if len(images) != len(names):
         raise ImageError(
-            f"Model '{card.name}' needs {len(names)} channel(s) ({', '.join(names)}) but {len(images)} image(s) were given. Give one image for each."
+            f"Model '{card.name}' needs {len(names)} channel(s) ({', '.join(names)}) but {len(images)} image(s) were "
+            "given. Give one image for each."
         )
     return images
 
@@ -140,6 +143,7 @@ def resolve_threshold(card: ModelCard, threshold: float | None, operating_point:
         return float(threshold), "given by the user"
     point = card.operating_point(operating_point)
     return point.threshold, (
-        f"operating point '{point.name}' of the model, chosen on {point.chosen_on}: {point.lesions} lesions in {point.cases} cases, "
+        f"operating point '{point.name}' of the model, chosen on {point.chosen_on}: "
+        f"{point.lesions} lesions in {point.cases} cases, "
         f"sensitivity {point.sensitivity:.0%} at {point.fp_per_case:.1f} false alarms a case"
     )

@@ -148,7 +148,8 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None
     for case in cases:
         if len(case.channels) != expected:
             raise CasesError(
-                f"Case '{case.case}' has {len(case.channels)} channel(s) where {expected} are expected. Give every case the same channels."
+                f"Case '{case.case}' has {len(case.channels)} channel(s) where {expected} are expected. "
+                "Give every case the same channels."
             )
     if not any(case.lesions for case in cases):
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")

@@ -51,7 +51,8 @@ def read_dicom_series(folder: Path, series: str | None = None) -> Volume:
     uids = list(reader.GetGDCMSeriesIDs(str(folder)))
     if not uids:
         raise ImageError(
-            f"The folder '{folder}' holds no DICOM series. Give a folder that holds the files of one series, or an image file."
+            f"The folder '{folder}' holds no DICOM series. Give a folder that holds the files of one series, "
+            "or an image file."
         )
     files = list(reader.GetGDCMSeriesFileNames(str(folder), _choose(reader, folder, uids, series)))
     slices = [_read_slice(path) for path in files]
@@ -62,7 +63,8 @@ def read_dicom_series(folder: Path, series: str | None = None) -> Volume:
         array = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
         raise ImageError(
-            "The DICOM series cannot be decoded: a file is damaged or compressed in an unknown way. Export the series again."
+            "The DICOM series cannot be decoded: a file is damaged or compressed in an unknown way. "
+            "Export the series again."
         ) from error
     digest = hashlib.sha256()
     for path in ordered:
@@ -82,7 +84,8 @@ def _choose(reader: Any, folder: Path, uids: list[str], series: str | None) -> s
         names = reader.GetGDCMSeriesFileNames(str(folder), uid)
         image = _open(names[0])
         rows.append(
-            f"{number}: {_tag(image, _MODALITY) or 'unknown modality'}, series {_tag(image, _SERIES_NUMBER) or '?'}, {len(names)} files, UID {uid}"
+            f"{number}: {_tag(image, _MODALITY) or 'unknown modality'}, series {_tag(image, _SERIES_NUMBER) or '?'}, "
+            f"{len(names)} files, UID {uid}"
         )
     problem = (
         f"The DICOM folder holds {len(uids)} series"
@@ -113,7 +116,8 @@ def _read_slice(path: str) -> _Slice:
     name = Path(path).name
     if len(size) > 2 and size[2] > 1:
         raise ImageError(
-            f"The DICOM file '{name}' holds {size[2]} frames; a series of single slices is needed. Convert it to NIfTI first."
+            f"The DICOM file '{name}' holds {size[2]} frames; a series of single slices is needed. "
+            "Convert it to NIfTI first."
         )
     if image.GetNumberOfComponents() != 1:
         raise ImageError(f"The DICOM file '{name}' is a colour image; a grey one is needed. Choose another series.")
@@ -124,7 +128,8 @@ def _read_slice(path: str) -> _Slice:
         position = orientation = np.empty(0)
     if position.shape != (3,) or orientation.shape != (6,):
         raise GeometryError(
-            f"The DICOM file '{name}' does not say where its slice is (Image Position and Orientation). Choose another series."
+            f"The DICOM file '{name}' does not say where its slice is (Image Position and Orientation). "
+            "Choose another series."
         )
     return _Slice(path, position, orientation, size[:2], tuple(image.GetSpacing())[:2])
 
@@ -136,7 +141,8 @@ def _stack(slices: list[_Slice]) -> tuple[Geometry, list[str]]:
         turned = np.abs(other.orientation - first.orientation).max() > _COSINE_TOLERANCE
         if turned or other.size != first.size or not np.allclose(other.spacing, first.spacing, rtol=1e-3):
             raise GeometryError(
-                "The DICOM series mixes slices of different orientation, size or pixel spacing. Export one stack of slices alone."
+                "The DICOM series mixes slices of different orientation, size or pixel spacing. "
+                "Export one stack of slices alone."
             )
     row, column = first.orientation[:3], first.orientation[3:]
     normal = np.cross(row, column)
@@ -150,7 +156,8 @@ def _stack(slices: list[_Slice]) -> tuple[Geometry, list[str]]:
             angle = np.degrees(np.arctan2(np.linalg.norm(sideways), drift @ normal))
             raise GeometryError(
                 f"The DICOM series was taken with a tilted gantry: slices shift sideways by {angle:.1f} degrees. "
-                "Correct the tilt first, for example by loading it in Slicer with tilt regularisation and saving it as NRRD after resampling."
+                "Correct the tilt first, for example by loading it in Slicer with tilt regularisation and saving it as "
+                "NRRD after resampling."
             )
     axes = np.stack([row, column, normal], axis=1)
     axes, _ = np.linalg.qr(axes) if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-4) else (axes, None)
@@ -176,7 +183,8 @@ def _slice_spacing(ordered: list[_Slice], along: FloatArray) -> float:
     median = float(np.median(gaps))
     if gaps.min() < 0.01:
         raise GeometryError(
-            "The DICOM series has two slices at the same position (several time points, echoes or phases?). Export one of them alone."
+            "The DICOM series has two slices at the same position (several time points, echoes or phases?). "
+            "Export one of them alone."
         )
     off = np.abs(gaps - median) > _SPACING_TOLERANCE * median
     if not off.any():
@@ -189,7 +197,8 @@ def _slice_spacing(ordered: list[_Slice], along: FloatArray) -> float:
     ):
         missing = int(np.sum(np.round(steps) - 1))
         raise GeometryError(
-            f"The DICOM series lacks {missing} slice(s): the gap after slice {at + 1} of {len(ordered)} is {gaps[at]:.2f} mm where {median:.2f} mm "
+            f"The DICOM series lacks {missing} slice(s): the gap after slice {at + 1} of {len(ordered)} is "
+            f"{gaps[at]:.2f} mm where {median:.2f} mm "
             "is usual. Export the series again completely; a lesion could lie in the gap."
         )
     raise GeometryError(

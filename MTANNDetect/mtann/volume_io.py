@@ -77,7 +77,8 @@ def write_volume(volume: Volume, path: Path | str) -> None:
     # Compressed NIfTI is written without a check for a full disk, so only reading it back tells.
     if not np.array_equal(sitk.GetArrayViewFromImage(written), sitk.GetArrayViewFromImage(image)):
         raise OutputError(
-            f"'{path.name}' was written to '{path.parent}' incompletely: the disk may be full. Free space and run again."
+            f"'{path.name}' was written to '{path.parent}' incompletely: the disk may be full. "
+            "Free space and run again."
         )
 
 

@@ -1,9 +1,9 @@
 """Make a picture of a detection in Slicer's own views, off screen.
 
 ``python Testing/slicer/render_screenshot.py --model NAME`` detects on a phantom head with a bundled model and writes
-``MTANNDetect/Resources/Screenshots/detect.png``: three slice planes through the best candidate with the likelihood over the
-image, and the candidates in 3-D. ``--made-up`` draws a result made from the known truth in place of a detection, to try the
-picture where there is no model.
+``MTANNDetect/Resources/Screenshots/detect.png``: three slice planes through the best candidate with the likelihood over
+the image, and the candidates in 3-D. ``--made-up`` draws a result made from the known truth in place of a detection, to
+try the picture where there is no model.
 """
 
 import argparse
@@ -28,8 +28,9 @@ def main(arguments: list[str]) -> None:
 
     # Slicer's package would take this script's folder for a part of itself if the folder's parent were on the path.
     sys.path[:0] = [str(ROOT / "MTANNDetect"), str(Path(__file__).parent)]
-    import slicer
     from views import Views
+
+    import slicer
 
     views = Views(TILE_PIXELS)
     slicer.mrmlScene = views.scene
@@ -53,11 +54,12 @@ def _detected(image, model: str):
 
 def _made_up(phantom, image):
     """A result as a good model would give it: the truth blurred, and one false alarm."""
+    from results import make_candidate
+    from scipy import ndimage
+
     from mtann.detection.candidate import DetectionResult, InputReference, ModelReference
     from mtann.settings import DetectionSettings
     from MTANNDetectLib.ResultAdapter import nodesFromResult
-    from results import make_candidate
-    from scipy import ndimage
 
     geometry = phantom.volume.geometry
     labels = phantom.labels.array.astype(np.uint16)

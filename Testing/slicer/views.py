@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import slicer
 import vtk
 from trame_slicer.core import SlicerApp
 from trame_slicer.views import DirectViewFactory, ViewLayoutDefinition
 from vtk.util import numpy_support
 
+import slicer
+
 _GAP_PIXELS = 4
-_LETTERS = {"Axial": "RLAP", "Coronal": "RLSI", "Sagittal": "APSI"}
+_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
 class Views:
@@ -58,7 +59,10 @@ class Views:
         camera.Azimuth(40)
         camera.Elevation(20)
         self._solid.renderer().ResetCamera(brain.GetPolyData().GetBounds())
-        camera.Zoom(1.5)
+        camera.Zoom(1.75)
+        solidNode = slicer.mrmlScene.GetNodeByID(self._solid.get_view_node_id())
+        solidNode.SetOrientationMarkerType(slicer.vtkMRMLAbstractViewNode.OrientationMarkerTypeCube)
+        _addLegend(found.likelihoodNode, self._slices["Axial"])
 
     def write(self, path: Path) -> None:
         """Write all views as one picture."""
@@ -119,18 +123,38 @@ def _jumpTo(view: object, pointRas: np.ndarray) -> None:
 
 
 def _annotate(view: object, name: str) -> None:
-    """The plane's name, and letters for the directions, as the picture's reader expects them."""
-    left, right, top, bottom = _LETTERS[name]
-    # Corners in VTK's order: lower edge, upper edge, left and right centre are 4 to 7.
+    """The plane's name, and the letters of its directions, read from the view itself."""
+    axes = slicer.mrmlScene.GetNodeByID(view.get_view_node_id()).GetSliceToRAS()
+    right, top = (_letters([axes.GetElement(row, column) for row in range(3)]) for column in (0, 1))
     annotation = vtk.vtkCornerAnnotation()
-    annotation.SetText(2, name)
-    for position, letter in ((4, bottom), (7, top), (6, left), (5, right)):
-        annotation.SetText(position, letter)
+    annotation.SetText(vtk.vtkCornerAnnotation.UpperLeft, name)
+    annotation.SetText(vtk.vtkCornerAnnotation.RightEdge, right[1])
+    annotation.SetText(vtk.vtkCornerAnnotation.LeftEdge, right[0])
+    annotation.SetText(vtk.vtkCornerAnnotation.UpperEdge, top[1])
+    annotation.SetText(vtk.vtkCornerAnnotation.LowerEdge, top[0])
     annotation.SetMaximumFontSize(20)
     annotation.SetMinimumFontSize(16)
     annotation.GetTextProperty().SetColor(0.95, 0.95, 0.95)
     annotation.GetTextProperty().SetShadow(True)
     view.renderers()[-1].AddViewProp(annotation)
+
+
+def _letters(directionRas: list[float]) -> tuple[str, str]:
+    """The letters behind and ahead of someone who looks along a direction."""
+    axis = int(np.argmax(np.abs(directionRas)))
+    behind, ahead = _LETTERS[axis]
+    return (behind, ahead) if directionRas[axis] > 0 else (ahead, behind)
+
+
+def _addLegend(node: slicer.vtkMRMLScalarVolumeNode, view: object) -> None:
+    slicer.mrmlScene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
+    legend.SetTitleText("Likelihood")
+    legend.SetNumberOfLabels(5)
+    legend.SetLabelFormat("%.2f")
+    legend.SetPosition(0.98, 0.04)
+    legend.SetSize(0.1, 0.38)
+    legend.SetViewNodeIDs([view.get_view_node_id()])
 
 
 def _pixels(view: object) -> np.ndarray:
@@ -154,3 +178,13 @@ def _writePng(pixels: np.ndarray, path: Path) -> None:
     writer.SetFileName(str(path))
     writer.SetInputData(image)
     writer.Write()
+
+
+def readPng(path: Path) -> np.ndarray:
+    """A picture's pixels, rows from the top."""
+    reader = vtk.vtkPNGReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    width, height, _ = reader.GetOutput().GetDimensions()
+    scalars = numpy_support.vtk_to_numpy(reader.GetOutput().GetPointData().GetScalars())
+    return scalars.reshape(height, width, -1)[::-1, :, :3]

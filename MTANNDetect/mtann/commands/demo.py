@@ -65,7 +65,8 @@ def _tell(console: Console, result: DetectionResult, phantom: Phantom) -> dict[s
     lesions = lesions_from_label_map(phantom.labels, keep_instances=True)
     hits = match(result.candidates, lesions).hits
     remarks = [
-        f"  true lesion {phantom.lesions[hit].label}, {phantom.lesions[hit].kind}, {phantom.lesions[hit].diameter_mm:.1f} mm"
+        f"  true lesion {phantom.lesions[hit].label}, {phantom.lesions[hit].kind}, "
+        f"{phantom.lesions[hit].diameter_mm:.1f} mm"
         if hit is not None
         else "  false alarm"
         for hit in hits

@@ -78,7 +78,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     result = _run_case(arguments, console, bundle, settings, files, arguments.mask, arguments.output)
     console.say(candidate_table(result.candidates))
     console.say(
-        f"{len(result.reported)} of {len(result.candidates)} candidates reach the threshold {result.threshold:.3f} ({result.threshold_origin})."
+        f"{len(result.reported)} of {len(result.candidates)} candidates reach the threshold {result.threshold:.3f} "
+        f"({result.threshold_origin})."
     )
     console.say(f"Written to {arguments.output}: see report.html. Research software; review every result.")
     console.finish({"output": str(arguments.output), **result_document(result)})
@@ -98,7 +99,8 @@ def _named_files(arguments: argparse.Namespace, bundle: ModelBundle) -> dict[str
         return {name: Path(file) for name, _, file in pairs}
     if len(arguments.images) != len(names):
         raise SettingsError(
-            f"Model '{bundle.card.name}' needs {len(names)} channel(s) ({', '.join(names)}) but {len(arguments.images)} image(s) were given. "
+            f"Model '{bundle.card.name}' needs {len(names)} channel(s) ({', '.join(names)}) but "
+            f"{len(arguments.images)} image(s) were given. "
             "Give one image for each, in this order."
         )
     return dict(zip(names, map(Path, arguments.images), strict=True))
@@ -147,7 +149,8 @@ def _run_cases(
     console.finish({"output": str(arguments.output), "cases": outcomes})
     if failed:
         console.warn(
-            f"{len(failed)} of {len(cases)} cases failed: {', '.join(failed)}. Mend them and run the same command again; finished cases are skipped."
+            f"{len(failed)} of {len(cases)} cases failed: {', '.join(failed)}. "
+            "Mend them and run the same command again; finished cases are skipped."
         )
     return 2 if failed else 0
 

@@ -28,7 +28,8 @@ def candidate_table(candidates: Sequence[Candidate], remarks: Sequence[str] = ()
         remark = f"  {remarks[number]}" if remarks else ""
         below = "" if candidate.reported else "  below threshold"
         lines.append(
-            f"{candidate.id:>4} {candidate.score:>6.3f}  {size:>15} {candidate.volume_mm3:>7.0f} mm3  {position_words(candidate.centroid_lps_mm)}{below}{remark}"
+            f"{candidate.id:>4} {candidate.score:>6.3f}  {size:>15} {candidate.volume_mm3:>7.0f} mm3  "
+            f"{position_words(candidate.centroid_lps_mm)}{below}{remark}"
         )
     if unreported > _MOST_UNREPORTED:
         lines.append(f"     and {unreported - _MOST_UNREPORTED} more below the threshold")

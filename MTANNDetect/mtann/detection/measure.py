@@ -65,7 +65,7 @@ def _axial_diameters(voxels: npt.NDArray[np.int64], corners: FloatArray, geometr
     along = (points[second] - points[first]) / longest
     across = np.array([-along[1], along[0]])
     hull = points[ConvexHull(points).vertices]
-    return longest, _longest_chord(hull @ along, hull @ across)
+    return longest, min(longest, _longest_chord(hull @ along, hull @ across))
 
 
 def _largest_section(heights: FloatArray, geometry: Geometry) -> float:

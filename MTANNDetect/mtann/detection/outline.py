@@ -13,8 +13,9 @@ from mtann.settings import DetectionSettings
 FloatVolume = npt.NDArray[np.float32]
 LabelVolume = npt.NDArray[np.uint16]
 
-_REACH_SCALES = 5.0
-"""An outline ends this many scoring sigmas from its peak: the sigma is near half the radius, so this is over twice that."""
+_REACH_SCALES = (5.0, 10.0, 20.0)
+"""How far from its peak an outline is followed, in scoring sigmas: the sigma is near half of a lesion's radius, so the first
+reach is over twice that. Only an outline that runs into one reach, such as a ring found by its rim, is followed to the next."""
 _CONNECTIVITY_26 = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -28,7 +29,7 @@ def grow_outlines(
     """Outline peaks one after the other, strongest first; a peak within an earlier outline belongs to that candidate.
 
     A candidate's outline is where the likelihood exceeds a fraction of its peak value, connected to the peak (26
-    neighbours), with holes filled, at most five scoring sigmas away.
+    neighbours), with holes filled, at most twenty scoring sigmas away.
 
     Args:
         likelihood: On the image's grid (z, y, x).
@@ -60,23 +61,35 @@ def _grow(
     label: int,
 ) -> bool:
     """Write one outline into the label map; False if its peak lies in an earlier one."""
-    spacing = np.array(geometry.spacing_zyx_mm)
-    centre = np.clip(geometry.index_from_lps(place_lps_mm), 0, np.array(likelihood.shape) - 1)
-    reach_mm = _REACH_SCALES * peak.scale_mm
-    low = np.clip(np.floor(centre - reach_mm / spacing), 0, None).astype(int)
-    high = np.minimum(np.ceil(centre + reach_mm / spacing).astype(int) + 1, likelihood.shape)
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    index = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), axis=-1)
-    distance_mm = np.linalg.norm((index - centre) * spacing, axis=-1)
-    near = distance_mm <= max(peak.scale_mm, float(distance_mm.min()))
-    values = likelihood[box]
-    start = np.unravel_index(np.argmax(np.where(near, values, -np.inf)), values.shape)
-    claimed = labels[box]
-    if claimed[start]:
-        return False
-    allowed = (values > fraction * values[start]) & (claimed == 0) & (distance_mm <= reach_mm)
-    allowed[start] = True
-    components, _ = ndimage.label(allowed, structure=_CONNECTIVITY_26)
-    outline = ndimage.binary_fill_holes(components == components[start])
+    for reach in _REACH_SCALES:
+        box, distance_mm, neighbour = _surroundings(geometry, place_lps_mm, reach * peak.scale_mm)
+        values, claimed = likelihood[box], labels[box]
+        # On thick slices a peak may lie between two of them: those on either side are near, however far in millimetres.
+        near = (distance_mm <= peak.scale_mm) | neighbour
+        start = np.unravel_index(np.argmax(np.where(near, values, -np.inf)), values.shape)
+        if claimed[start]:
+            return False
+        allowed = (values > fraction * values[start]) & (claimed == 0) & (distance_mm <= reach * peak.scale_mm)
+        allowed[start] = True
+        components, _ = ndimage.label(allowed, structure=_CONNECTIVITY_26)
+        outline = components == components[start]
+        if distance_mm[outline].max() < reach * peak.scale_mm - max(geometry.spacing_zyx_mm):
+            break
+    outline = ndimage.binary_fill_holes(outline)
     claimed[outline & (claimed == 0)] = label
     return True
+
+
+def _surroundings(
+    geometry: Geometry, place_lps_mm: FloatArray, reach_mm: float
+) -> tuple[tuple[slice, ...], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """The block of voxels about a place, each one's distance from it in millimetres, and which are its next neighbours."""
+    spacing = np.array(geometry.spacing_zyx_mm)
+    centre = np.clip(geometry.index_from_lps(place_lps_mm), 0, np.array(geometry.shape_zyx) - 1)
+    low = np.maximum(np.floor(centre - reach_mm / spacing), 0).astype(int)
+    high = np.minimum(np.ceil(centre + reach_mm / spacing).astype(int) + 1, geometry.shape_zyx)
+    ranges = [np.arange(a, b) for a, b in zip(low, high, strict=True)]
+    index = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    step = np.abs(index - centre)
+    return box, np.linalg.norm(step * spacing, axis=-1), (step < 1).all(axis=-1)

@@ -22,6 +22,8 @@ BoolVolume = npt.NDArray[np.bool_]
 
 _TRUNCATE = 3.0
 _NEXT_SCALE = 1.6
+_LEAST_CONTRAST = 0.1
+"""A peak stands out by at least this share of its score (a ball of matching size: about 0.4), or it is a ripple on a plateau."""
 _PEAKS_PER_CANDIDATE = 5
 """How many peaks are followed up for each candidate that may be kept: several peaks fall on one lesion."""
 
@@ -72,7 +74,7 @@ def find_peaks(
     for contrast_value, number, place in found[: settings.max_candidates * _PEAKS_PER_CANDIDATE]:
         z, y, x = (int(i) for i in np.unravel_index(place, likelihood.shape))
         value = score_at(likelihood, (z, y, x), settings.scales_mm[number] / spacing)
-        if value >= settings.score_floor:
+        if value >= settings.score_floor and contrast_value >= _LEAST_CONTRAST * value:
             peaks.append(Peak((z, y, x), settings.scales_mm[number], contrast_value, value))
     return peaks
 

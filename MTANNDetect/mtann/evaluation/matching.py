@@ -11,7 +11,8 @@ from mtann.sampling.lesions import Lesion
 HIT_TOLERANCE_MM = 1.0
 HIT_CRITERION = (
     f"a candidate's centroid within the lesion's outline or at most {HIT_TOLERANCE_MM:g} mm from it "
-    "(for point annotations: from the sphere of the lesion's radius); further candidates on a lesion already hit do not count"
+    "(for point annotations: from the sphere of the lesion's radius); "
+    "further candidates on a lesion already hit do not count"
 )
 
 

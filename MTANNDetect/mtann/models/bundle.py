@@ -65,7 +65,8 @@ class ModelBundle:
             wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
             name = wrong[0]
             raise ModelError(
-                f"The weights of model '{self.card.name}' do not fit its description: '{name}' should have shape {expected.get(name)}, "
+                f"The weights of model '{self.card.name}' do not fit its description: "
+                f"'{name}' should have shape {expected.get(name)}, "
                 f"found {found.get(name)}. Train or export the model again."
             )
         network.load_state_dict(
@@ -112,11 +113,13 @@ def load_bundle(directory: Path | str) -> ModelBundle:
         data = (directory / WEIGHTS_FILE).read_bytes()
     except OSError as error:
         raise ModelError(
-            f"The model '{directory.name}' has no readable {WEIGHTS_FILE} ({error.strerror}). Copy the whole folder again."
+            f"The model '{directory.name}' has no readable {WEIGHTS_FILE} ({error.strerror}). "
+            "Copy the whole folder again."
         ) from error
     if hashlib.sha256(data).hexdigest() != card.weights_sha256:
         raise ModelError(
-            f"The weights of model '{directory.name}' do not match their checksum: the file is damaged or was changed. Copy the model again."
+            f"The weights of model '{directory.name}' do not match their checksum: the file is damaged or was changed. "
+            "Copy the model again."
         )
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -130,7 +133,8 @@ def load_bundle(directory: Path | str) -> ModelBundle:
     for name, array in weights.items():
         if array.dtype != np.float32 or not np.all(np.isfinite(array)):
             raise ModelError(
-                f"The weights of model '{directory.name}' are not finite 32-bit numbers ('{name}'). Train or export the model again."
+                f"The weights of model '{directory.name}' are not finite 32-bit numbers ('{name}'). "
+                "Train or export the model again."
             )
     return ModelBundle(card, weights, checksum)
 
@@ -145,7 +149,8 @@ def load_card(directory: Path | str) -> tuple[ModelCard, str]:
     path = directory / CARD_FILE
     if not path.is_file():
         raise ModelError(
-            f"'{directory}' is not a model bundle: it has no {CARD_FILE}. Give the folder of a bundle, or the name of a bundled model."
+            f"'{directory}' is not a model bundle: it has no {CARD_FILE}. "
+            "Give the folder of a bundle, or the name of a bundled model."
         )
     try:
         # Line ends are forgiven: version control may turn them.
@@ -159,7 +164,8 @@ def load_card(directory: Path | str) -> tuple[ModelCard, str]:
     card = parse_card(document, directory.name)
     if _checksum(document) != checksum or _canonical({**document, "checksum": checksum}) != text:
         raise ModelError(
-            f"The description of model '{directory.name}' does not match its checksum: {CARD_FILE} is damaged or was changed. Copy the model again."
+            f"The description of model '{directory.name}' does not match its checksum: "
+            f"{CARD_FILE} is damaged or was changed. Copy the model again."
         )
     return card, checksum
 

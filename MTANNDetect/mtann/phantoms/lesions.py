@@ -123,7 +123,7 @@ def place_lesions(brain: Brain, tubes: list[Tube], rng: np.random.Generator) -> 
         kind, shape = _random_shape(rng, float(diameters[k]))
         centre = ground.place(shape, k in touching)
         # Small lesions are seen only if they enhance well; blurring takes some of it again.
-        brightness = float(rng.uniform(1.75, 2.05) if diameters[k] < 5 else rng.uniform(1.45, 1.9))
+        brightness = float(rng.uniform(1.85, 2.1) if diameters[k] < 5 else rng.uniform(1.5, 1.95))
         core = (float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.5, 0.68)))
         x, y, z = centre.tolist()
         placed.append(PlacedLesion(int(order[k]) + 1, shape, (x, y, z), kind, k in touching, brightness, core))

@@ -206,7 +206,7 @@ def _voxel_centres(geometry: Geometry, low_zyx: npt.ArrayLike, high_zyx: npt.Arr
 def spheres_and_cylinders(
     seed: int,
     count: int = 12,
-    noise_sigma: float = 0.3,
+    noise_sigma: float = 0.2,
     radii_mm: tuple[float, float] = (2.0, 5.0),
     contrasts: tuple[float, float] = (0.6, 1.4),
 ) -> ShapesPhantom:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mtann.phantoms.brain import (
     Brain,
@@ -28,11 +29,10 @@ class Tissue:
     Attributes:
         signal: Brightness, white matter 1; axes z, y, x.
         mask: What skull stripping keeps.
-        fluid: Share of each voxel that is fluid; vessels shine through it, lesions displace it.
     """
 
     signal: Float32
-    mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    mask: npt.NDArray[np.bool_]
 
 
 def paint_tissue(brain: Brain, template: Coordinates, variation_grid: Float32, edge_mm: float) -> Tissue:
@@ -106,7 +106,8 @@ def _ventricles(
 def _dura(points: Coordinates, shape: Outline, variation: Float32, values: Float32, edge_mm: float) -> Float32:
     x, y, z = points
     ragged = 0.5 + 0.35 * variation
-    _, relative = np.float32(0), np.sqrt(((y - 2) / 47) ** 2 + ((z - 3) / 34) ** 2)
+    # The falx ends above the callosum.
+    relative = np.sqrt(((y - 2) / 47) ** 2 + ((z - 3) / 34) ** 2)
     falx = np.minimum(np.float32(0.55) - np.abs(x), (relative - 1) * 30)
     falx = np.minimum(falx, shape.tentorium)
     sheet = np.minimum(np.float32(0.6) - np.abs(shape.tentorium), np.minimum(y - 22, np.abs(x) - 4))

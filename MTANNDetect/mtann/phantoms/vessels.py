@@ -180,5 +180,6 @@ def _sulcal_vessels(brain: Brain, rng: np.random.Generator) -> list[Line]:
         radius = rng.choice([0.55, 0.7, 0.9, 1.2, 1.5], p=[0.25, 0.3, 0.25, 0.14, 0.06])
         radii = np.linspace(1.1, 0.8, len(kept))[:, None] * radius
         curve = _tapered(_curve(rng, np.hstack([kept, radii]), 0.0), start=True, stop=True)
-        lines.append((curve, rng.uniform(1.3, 2.0)))
+        # Most small vessels are fainter than a lesion, some as bright.
+        lines.append((curve, 1.25 + 0.7 * float(rng.beta(1.2, 2.0))))
     return lines

@@ -90,7 +90,8 @@ def check_overlap(volume: Volume, reference: Volume) -> float:
     share = overlap_fraction(volume.geometry, reference.geometry)
     if share == 0:
         raise GeometryError(
-            f"'{volume.name}' does not overlap '{reference.name}' in space. Both must show the same part of one patient in one "
+            f"'{volume.name}' does not overlap '{reference.name}' in space. "
+            "Both must show the same part of one patient in one "
             "coordinate system: register them first, or check that the right files were given."
         )
     return share

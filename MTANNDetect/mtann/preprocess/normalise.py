@@ -50,7 +50,8 @@ def normalise(array: FloatVolume, mask: BoolVolume, how: Normalisation, name: st
         deviation = inside.std()
     if deviation == 0:
         raise ImageError(
-            f"'{name}' has the same value throughout the tissue mask: there is nothing to detect in. Check the image and the mask."
+            f"'{name}' has the same value throughout the tissue mask: there is nothing to detect in. "
+            "Check the image and the mask."
         )
     scaled = (array - np.float32(centre)) / np.float32(deviation)
     return np.clip(scaled, *how.clip, out=scaled).astype(np.float32, copy=False)

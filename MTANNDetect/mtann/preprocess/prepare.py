@@ -81,7 +81,8 @@ def prepare(
     if len(volumes) != len(expected):
         names = ", ".join(channel.name for channel in expected)
         raise ImageError(
-            f"The model needs {len(expected)} channel(s) ({names}) but {len(volumes)} image(s) were given. Give one image a channel."
+            f"The model needs {len(expected)} channel(s) ({names}) but {len(volumes)} image(s) were given. "
+            "Give one image a channel."
         )
     first = volumes[0]
     grid = model_grid(first.geometry, specification.spacing_mm, specification.dimensions)
@@ -92,7 +93,8 @@ def prepare(
         share = check_overlap(check_intensities(volume), first)
         if share < _FULL_COVER:
             warnings.append(
-                f"Channel {channel.name} covers {share:.0%} of the first channel; beyond it, its edge is repeated. Judge candidates there with care."
+                f"Channel {channel.name} covers {share:.0%} of the first channel; beyond it, its edge is repeated. "
+                "Judge candidates there with care."
             )
         images.append(resample(volume, grid))
     run.report("prepare", 0.8, "Finding tissue")
@@ -122,14 +124,15 @@ def _tissue(
         tissue = resample_mask(mask, grid)
         if not tissue.any():
             raise GeometryError(
-                f"The mask '{mask.name}' is empty within the first channel. Draw it over the tissue to search, in the same space."
+                f"The mask '{mask.name}' is empty within the first channel. "
+                "Draw it over the tissue to search, in the same space."
             )
         return tissue, []
     warnings = []
     if specification.mask == "brain" and background_value(first.array) is None:
         warnings.append(
-            "The model was taught on skull-stripped brains, but the image has no empty background and no brain mask was given: "
-            "expect false alarms outside the brain and shifted scores. Give a brain mask."
+            "The model was taught on skull-stripped brains, but the image has no empty background and no brain mask "
+            "was given: expect false alarms outside the brain and shifted scores. Give a brain mask."
         )
     is_ct = specification.channels[0].modality == "ct"
     # Tissue is found on the image's own voxels: interpolation would blur the constant background that marks it.

@@ -102,7 +102,8 @@ def lesions_from_points(
     for number, (point, radius) in enumerate(zip(points, radii, strict=True), start=1):
         if not np.all(np.isfinite(point)) or (radius is not None and not (np.isfinite(radius) and radius > 0)):
             raise CasesError(
-                f"Lesion point {number} has position {point.tolist()} and radius {radius}; finite millimetres and a positive radius are needed."
+                f"Lesion point {number} has position {point.tolist()} and radius {radius}; "
+                "finite millimetres and a positive radius are needed."
             )
     return tuple(
         Lesion((float(x), float(y), float(z)), radius) for (x, y, z), radius in zip(points, radii, strict=True)
@@ -120,5 +121,6 @@ def check_inside(lesions: Sequence[Lesion], geometry: Geometry, case: str) -> No
             place = ", ".join(f"{value:.1f}" for value in lesion.centre_lps_mm)
             raise CasesError(
                 f"Lesion {number} of case '{case}' lies at LPS ({place}) mm, outside the image. "
-                "Check that image and lesions belong together and that the coordinate system (LPS or RAS) is stated rightly."
+                "Check that image and lesions belong together and that the coordinate system (LPS or RAS) is stated "
+                "rightly."
             )

@@ -40,7 +40,8 @@ def read_points(path: Path) -> Points:
         if isinstance(error, CasesError):
             raise
         raise CasesError(
-            f"The points in '{path.name}' are damaged ({error!r}). Save them again from Slicer, or as CSV with x_lps_mm,y_lps_mm,z_lps_mm."
+            f"The points in '{path.name}' are damaged ({error!r}). "
+            "Save them again from Slicer, or as CSV with x_lps_mm,y_lps_mm,z_lps_mm."
         ) from error
 
 

@@ -103,7 +103,8 @@ class _Pool:
             )
         if not len(self.negatives):
             raise CasesError(
-                "The training cases hold no tissue away from lesions to learn from. Give larger images, or a mask that covers normal tissue."
+                "The training cases hold no tissue away from lesions to learn from. "
+                "Give larger images, or a mask that covers normal tissue."
             )
         self.members = np.concatenate(regions)
         self.sizes = np.array([len(region) for region in regions])

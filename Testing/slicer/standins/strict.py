@@ -1,7 +1,7 @@
 """Qt objects with PythonQt's manners.
 
-Properties are values and hide their getters; there are no keyword arguments; unknown names raise; ``connect`` answers False
-to a wrong signature; what a slot raises is printed and dropped; lists arrive as tuples and enums as numbers.
+Properties are values and hide their getters; there are no keyword arguments; unknown names raise; ``connect`` answers
+False to a wrong signature; what a slot raises is printed and dropped; lists arrive as tuples and enums as numbers.
 """
 
 import enum
@@ -78,7 +78,7 @@ class Strict:
         def call(*values: Any) -> None:
             try:
                 slot(*[strict(value) for value in values[:count]])
-            except Exception:
+            except Exception:  # noqa: BLE001 - so does PythonQt.
                 traceback.print_exc()
 
         getattr(qtObject, name).connect(call)

@@ -1,0 +1,100 @@
+"""The scan by convolution against the definition: one subvolume a voxel."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtann.errors import CancelledError
+from mtann.inference.scan import scan, with_halo
+from mtann.networks.mtann import MTANN
+from mtann.progress import Run
+from mtann.sampling.subvolumes import gather
+from mtann.settings import NetworkSettings
+
+PARITY = 1e-5
+
+
+def random_network(shape: NetworkSettings, channels: int, seed: int) -> MTANN:
+    torch.manual_seed(seed)
+    network = MTANN(shape, channels)
+    with torch.no_grad():
+        network.first_bias.uniform_(-1, 1)
+        network.mean.uniform_(-1, 1)
+        network.deviation.uniform_(0.5, 2)
+    return network
+
+
+def voxel_by_voxel(network: MTANN, channels: list[np.ndarray]) -> np.ndarray:
+    where = np.argwhere(np.ones(channels[0].shape, dtype=bool))
+    with torch.inference_mode():
+        return network(torch.from_numpy(gather(channels, where, network.settings))).numpy().reshape(channels[0].shape)
+
+
+@settings(max_examples=40)
+@given(
+    shape=st.tuples(st.integers(1, 11), st.integers(1, 11), st.integers(1, 11)),
+    dimensions=st.sampled_from([2, 3]),
+    dilations=st.lists(st.integers(1, 3), min_size=1, max_size=2).map(tuple),
+    hidden=st.sampled_from([(5,), (6, 4)]),
+    channels=st.integers(1, 3),
+    tile=st.integers(1, 12),
+    seed=st.integers(0, 10_000),
+)
+def test_tiled_untiled_and_voxel_by_voxel_agree(shape, dimensions, dilations, hidden, channels, tile, seed):
+    network = random_network(NetworkSettings(dimensions=dimensions, dilations=dilations, hidden=hidden), channels, seed)
+    random = np.random.default_rng(seed)
+    images = [random.normal(size=shape).astype(np.float32) for _ in range(channels)]
+    expected = voxel_by_voxel(network, images)
+    np.testing.assert_allclose(scan(network, images, tile_voxels=64), expected, atol=PARITY)
+    np.testing.assert_allclose(scan(network, images, tile_voxels=tile), expected, atol=PARITY)
+
+
+def test_a_network_that_answers_its_centre_voxel_returns_the_image():
+    network = MTANN(NetworkSettings(dilations=(1,), hidden=(1,)), 1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.first_weight[0, 0, 0, 85] = 0.01  # The middle one of 171 inputs: the centre voxel itself.
+        network.output.weight.fill_(400.0)  # A sigmoid rises by a quarter near 0, so 0.01 / 4 * 400 is 1.
+        network.output.bias.fill_(-200.0)
+    image = np.random.default_rng(0).uniform(-1, 1, (9, 8, 7)).astype(np.float32)
+    np.testing.assert_allclose(scan(network, [image], tile_voxels=8), image, atol=1e-4)
+
+
+def test_outside_the_mask_the_likelihood_is_zero_and_inside_it_is_unchanged():
+    network = random_network(NetworkSettings(dilations=(1, 2), hidden=(4,)), 1, 1)
+    image = np.random.default_rng(1).normal(size=(20, 20, 20)).astype(np.float32)
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[2:9, 3:8, 12:20] = True
+    everywhere, within = scan(network, [image], tile_voxels=8), scan(network, [image], mask, tile_voxels=8)
+    np.testing.assert_array_equal(within[mask], everywhere[mask])
+    assert not within[~mask].any()
+
+
+def test_a_halo_beyond_the_volume_repeats_its_edge():
+    volume = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    block = with_halo(volume, (slice(0, 1), slice(0, 1), slice(3, 4)), (1, 1, 2))
+    np.testing.assert_array_equal(block[1], [[1, 2, 3, 3, 3], [1, 2, 3, 3, 3], [5, 6, 7, 7, 7]])
+    np.testing.assert_array_equal(block[0], block[2])
+
+
+def test_progress_rises_to_the_last_tile_and_cancelling_stops_there():
+    network = random_network(NetworkSettings(dilations=(1,), hidden=(2,)), 1, 2)
+    image = np.zeros((16, 16, 16), dtype=np.float32)
+    seen = []
+    scan(network, [image], tile_voxels=8, run=Run(progress=seen.append))
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert seen[-1].message == "Scanning block 8 of 8"
+    with pytest.raises(CancelledError):
+        scan(network, [image], tile_voxels=8, run=Run(cancelled=lambda: True))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_graphics_card_agrees_with_the_processor():
+    network = random_network(NetworkSettings(), 2, 3)
+    images = [np.random.default_rng(seed).normal(size=(40, 50, 60)).astype(np.float32) for seed in (0, 1)]
+    np.testing.assert_allclose(scan(network, images, device="cuda"), scan(network.cpu(), images), atol=1e-3)
