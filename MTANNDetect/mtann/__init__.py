@@ -7,12 +7,13 @@ Importing it is quick and needs no torch: :func:`mtann.detect` and :func:`mtann.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mtann.version import VERSION as __version__
+from mtann.version import VERSION
 
 if TYPE_CHECKING:
     from mtann.pipeline import detect
     from mtann.teach import train
 
+__version__ = VERSION
 __all__ = ["__version__", "detect", "train"]
 
 _LAZY = {"detect": "mtann.pipeline", "train": "mtann.teach"}

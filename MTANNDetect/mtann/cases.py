@@ -101,7 +101,10 @@ def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     reader = csv.DictReader(text.splitlines())
     columns = [(column or "").strip() for column in reader.fieldnames or []]
     reader.fieldnames = columns
-    rows = [{key: (value or "").strip() for key, value in row.items() if isinstance(key, str)} for row in reader]
+    try:
+        rows = [{key: (value or "").strip() for key, value in row.items() if isinstance(key, str)} for row in reader]
+    except csv.Error as error:
+        raise CasesError(f"The case list '{path.name}' is damaged ({error}). Save it again as a CSV file.") from error
     if not rows:
         raise CasesError(f"The case list '{path.name}' holds no case. Add a header line and one line a case.")
     if len(set(columns)) != len(columns):
@@ -112,15 +115,18 @@ def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _exists(list_path: Path, value: str) -> bool:
-    return bool(value) and (list_path.parent / value).exists()
+    try:
+        return bool(value) and (list_path.parent / value).exists()
+    except OSError:  # a remark can be longer than a file name may be
+        return False
 
 
 def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], needs_lesions: bool) -> CaseFiles:
     case = row["case"]
     if not case or case in (".", "..") or any(character in case for character in '/\\:*?"<>|') or case.startswith("."):
         raise CasesError(
-            f"'{list_path.name}' has the case name '{case}'; it names the result folder, so it needs letters, digits, "
-            "'-', '_' or spaces."
+            f"'{list_path.name}' has the case name '{case}'; it names the result folder, "
+            "so it needs letters, digits, '-', '_' or spaces."
         )
     if not row["patient"]:
         raise CasesError(
@@ -144,7 +150,7 @@ def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], n
 
 def _file(list_path: Path, row: dict[str, str], column: str, case: str) -> Path:
     path = (list_path.parent / row[column]).absolute()
-    if not path.exists():
+    if not _exists(list_path, row[column]):
         raise CasesError(
             f"Case '{case}': the file '{row[column]}' in column '{column}' does not exist. "
             f"Paths are relative to '{list_path.name}'."

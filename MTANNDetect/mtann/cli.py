@@ -62,7 +62,9 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, ModuleType |
     """The parser, with the options of the chosen command only: the others' packages are not loaded."""
     parser = argparse.ArgumentParser(
         prog="mtann",
-        description="Finds lesions with massive-training artificial neural networks. Research software, not a medical device.",
+        description=(
+            "Finds lesions with massive-training artificial neural networks. Research software, not a medical device."
+        ),
     )
     parser.add_argument("--version", action="version", version=f"mtann {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{" + ",".join(_COMMANDS) + "}")

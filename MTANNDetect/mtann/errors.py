@@ -1,7 +1,7 @@
 """Every error that a user can meet, and the two ways a run can end without a result.
 
-A message says what happened, what was expected, what was found and what to do, in one line: front ends show it as it is.
-Anything else that escapes the library is a defect of ours.
+A message says what happened, what was expected, what was found and what to do, in one line: front ends show it as it
+is. Anything else that escapes the library is a defect of ours.
 """
 
 

@@ -5,6 +5,7 @@ Every front end (command line, Slicer's widget, Slicer's Python console) calls :
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +16,14 @@ from mtann.errors import ImageError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
 from mtann.models.catalogue import open_model
-from mtann.optional import require
-from mtann.preprocess.prepare import prepare
+from mtann.preprocess.grid import FloatVolume
+from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.settings import DetectionSettings, Device
 from mtann.volume import Volume
+
+if TYPE_CHECKING:
+    import torch
 
 
 def detect(
@@ -60,25 +64,9 @@ def detect(
     settings = settings or card.detection
     threshold, origin = resolve_threshold(card, threshold, operating_point)
     torch_device = choose_device(device)
-    from mtann.inference.scan import scan
-
     channels = channels_in_order(volumes, card)
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
-    try:
-        likelihood = scan(
-            bundle.network(),
-            prepared.channels,
-            prepared.mask,
-            tile_voxels=settings.tile_voxels,
-            device=torch_device,
-            run=run.part(0.1, 0.85),
-        )
-    except (MemoryError, require("torch", "Running an MTANN").OutOfMemoryError) as error:
-        raise MTANNError(
-            f"Memory ran out while scanning on {torch_device}. "
-            f"Use smaller tiles (setting tile_voxels, now {settings.tile_voxels}), "
-            "close other programs, or compute on the CPU."
-        ) from error
+    likelihood = _scan(bundle, prepared, settings.tile_voxels, torch_device, run.part(0.1, 0.85))
     restored, labels, candidates = find_candidates(
         likelihood, prepared.grid, prepared.mask, channels[0].geometry, settings, card.class_name, run.part(0.85, 1.0)
     )
@@ -114,10 +102,27 @@ def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
     images = (volumes,) if isinstance(volumes, Volume) else tuple(volumes)
     if len(images) != len(names):
         raise ImageError(
-            f"Model '{card.name}' needs {len(names)} channel(s) ({', '.join(names)}) but {len(images)} image(s) were "
-            "given. Give one image for each."
+            f"Model '{card.name}' needs {len(names)} channel(s) ({', '.join(names)}) "
+            f"but {len(images)} image(s) were given. Give one image for each."
         )
     return images
+
+
+def _scan(
+    bundle: ModelBundle, prepared: PreparedCase, tile_voxels: int, device: "torch.device", run: Run
+) -> FloatVolume:
+    """The likelihood volume on the model's grid; says what to do where memory runs out."""
+    import torch
+
+    from mtann.inference.scan import scan
+
+    try:
+        return scan(bundle.network(), prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise MTANNError(
+            f"Memory ran out while scanning on {device}. Use smaller tiles (setting tile_voxels, now {tile_voxels}), "
+            "close other programs, or compute on the CPU."
+        ) from error
 
 
 def _input_references(channels: Sequence[Volume], card: ModelCard, mask: Volume | None) -> tuple[InputReference, ...]:

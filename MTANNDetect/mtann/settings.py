@@ -63,7 +63,10 @@ class TrainingSettings(Settings):
 
     teacher: Literal["auto", "gaussian", "soft_mask"] = Field(
         "auto",
-        description="teaching volume: soft lesion mask, or a Gaussian at each lesion; auto takes the mask where outlines are given",
+        description=(
+            "teaching volume: soft lesion mask, or a Gaussian at each lesion; "
+            "auto takes the mask where outlines are given"
+        ),
     )
     teaching_sigma_factor: Positive = Field(
         0.7, description="width of the Gaussian teacher, as a fraction of the lesion's radius"
@@ -119,5 +122,5 @@ PRESETS: dict[str, tuple[NetworkSettings, TrainingSettings]] = {
         TrainingSettings(teacher="gaussian", fixed_teaching_sigma_voxels=4.5, mining_rounds=0, augment=False),
     ),
 }
-"""Settings by name. ``historic`` is frozen: Suzuki et al., IEEE TMI 25:406 (2006), 171 inputs, 25 hidden units, sigma 4.5
-voxels; the region of 15^3 is 1.7 sigma to each side."""
+"""Settings by name. ``historic`` is frozen: Suzuki et al., IEEE TMI 25:406 (2006), 171 inputs, 25 hidden units, sigma
+4.5 voxels; the region of 15^3 is 1.7 sigma to each side."""

@@ -1,7 +1,5 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
-import hashlib
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,8 @@ from mtann.detection.operating_points import OperatingPoint, choose_operating_po
 from mtann.errors import CasesError
 from mtann.evaluation.matching import Match, match
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
-from mtann.models.card import ModelCard, TrainingImage
+from mtann.models.card import ModelCard
+from mtann.models.provenance import software_versions, training_images
 from mtann.output_folder import check_output
 from mtann.preprocess.grid import default_spacing_mm
 from mtann.preprocess.mask import choose_mask_kind
@@ -24,11 +23,8 @@ from mtann.preprocess.normalise import Normalisation
 from mtann.preprocess.prepare import Channel, InputSpecification, PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import patient_folds
-from mtann.sampling.lesions import Lesion
 from mtann.sampling.subvolumes import Samples, draw_samples, mine_negatives
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings
-from mtann.version import VERSION
-from mtann.volume import Volume
 
 if TYPE_CHECKING:
     import torch
@@ -104,36 +100,13 @@ def train(
     _check_cases(cases, channels)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
-    names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
-    network = network or NetworkSettings()
-    training = training or TrainingSettings()
-    inputs = _input_specification(cases, names, network.dimensions, spacing_mm)
-    plan = _Plan(inputs, network, training, detection or DetectionSettings(), choose_device(device))
+    plan = _make_plan(cases, channels, network, training, detection, spacing_mm, device)
     taught = _prepare_cases(cases, plan, run.part(0.0, 0.15))
-    folds = patient_folds([case.patient for case in cases], training.folds, training.seed)
-    part = 0.85 / (len(folds) + 1)
-    model = _fit(taught, plan, run.part(0.15, 0.15 + part))
-    points = _operating_points(model, taught, folds, plan, run.part(0.15 + part, 1.0))
-    settings = plan.detection
-    if points:
-        lowest = min(point.threshold for point in points)
-        settings = settings.model_copy(update={"score_floor": min(settings.score_floor, _FLOOR_SHARE * lowest)})
-    described = ModelCard(
-        name=name,
-        class_name=class_name,
-        inputs=inputs,
-        network=network,
-        training=training,
-        detection=settings,
-        operating_points=points,
-        training_cases=len(cases),
-        training_patients=len({case.patient for case in cases}),
-        training_lesions=sum(len(case.lesions) for case in cases),
-        training_data=_training_data(cases, names),
-        seed=training.seed,
-        software=_software(),
-        **(card or {}),
-    )
+    folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed)
+    trained = 0.15 + 0.85 / (len(folds) + 1)
+    model = _fit(taught, plan, run.part(0.15, trained))
+    points = _operating_points(model, taught, folds, plan, run.part(trained, 1.0))
+    described = _describe(cases, plan, points, name=name, class_name=class_name, **(card or {}))
     bundle = make_bundle(described, model)
     if output is not None:
         save_bundle(bundle, output)
@@ -153,6 +126,27 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None
             )
     if not any(case.lesions for case in cases):
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")
+
+
+def _make_plan(
+    cases: Sequence[TrainingCase],
+    channels: Sequence[str],
+    network: NetworkSettings | None,
+    training: TrainingSettings | None,
+    detection: DetectionSettings | None,
+    spacing_mm: float | None,
+    device: Device,
+) -> _Plan:
+    """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
+    names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
+    network = network or NetworkSettings()
+    return _Plan(
+        inputs=_input_specification(cases, names, network.dimensions, spacing_mm),
+        network=network,
+        training=training or TrainingSettings(),
+        detection=detection or DetectionSettings(),
+        device=choose_device(device),
+    )
 
 
 def _input_specification(
@@ -255,32 +249,25 @@ def _match(network: "MTANN", one: _Taught, plan: _Plan, run: Run) -> Match:
     return match(candidates, one.case.lesions, plan.training.point_radius_mm)
 
 
-def _training_data(cases: Sequence[TrainingCase], names: Sequence[str]) -> tuple[TrainingImage, ...]:
-    images = []
-    for case in cases:
-        images += [
-            TrainingImage(role=name, sha256=_hash(volume)) for name, volume in zip(names, case.channels, strict=True)
-        ]
-        images.append(TrainingImage(role="lesions", sha256=_hash_lesions(case.lesions)))
-        if case.mask is not None:
-            images.append(TrainingImage(role="mask", sha256=_hash(case.mask)))
-    return tuple(images)
-
-
-def _hash(volume: Volume) -> str:
-    return volume.sha256 or hashlib.sha256(np.ascontiguousarray(volume.array).tobytes()).hexdigest()
-
-
-def _hash_lesions(lesions: Sequence[Lesion]) -> str:
-    digest = hashlib.sha256()
-    for lesion in lesions:
-        digest.update(repr((lesion.centre_lps_mm, lesion.radius_mm)).encode())
-        if lesion.outline is not None:
-            digest.update(lesion.outline.array.tobytes())
-    return digest.hexdigest()
-
-
-def _software() -> dict[str, str]:
-    import torch
-
-    return {"mtann": VERSION, "numpy": np.__version__, "python": platform.python_version(), "torch": torch.__version__}
+def _describe(
+    cases: Sequence[TrainingCase], plan: _Plan, points: tuple[OperatingPoint, ...], /, **fields: Any
+) -> ModelCard:
+    """The model's card; candidates are kept far enough down for a threshold lower than any operating point's."""
+    settings = plan.detection
+    if points:
+        lowest = min(point.threshold for point in points)
+        settings = settings.model_copy(update={"score_floor": min(settings.score_floor, _FLOOR_SHARE * lowest)})
+    return ModelCard(
+        inputs=plan.inputs,
+        network=plan.network,
+        training=plan.training,
+        detection=settings,
+        operating_points=points,
+        training_cases=len(cases),
+        training_patients=len({case.patient for case in cases}),
+        training_lesions=sum(len(case.lesions) for case in cases),
+        training_data=training_images(cases, [channel.name for channel in plan.inputs.channels]),
+        seed=plan.training.seed,
+        software=software_versions(),
+        **fields,
+    )

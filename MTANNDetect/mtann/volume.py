@@ -30,8 +30,8 @@ class Volume:
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape_zyx:
             raise GeometryError(
-                f"'{self.name}' has an array of shape {self.array.shape} but a geometry of {self.geometry.shape_zyx} "
-                "(z, y, x)."
+                f"'{self.name}' has an array of shape {self.array.shape} "
+                f"but a geometry of {self.geometry.shape_zyx} (z, y, x)."
             )
         view = self.array.view()
         view.flags.writeable = False
@@ -58,8 +58,8 @@ def check_intensities(volume: Volume) -> Volume:
         if broken:
             raise ImageError(
                 f"'{volume.name}' has {broken} voxels that are not finite numbers (NaN or infinity). "
-                "Find out where they come from, and replace them, for example by the background value, "
-                "before detecting."
+                "Find out where they come from, and replace them, "
+                "for example by the background value, before detecting."
             )
     low, high = array.min(), array.max()
     if low == high:

@@ -21,6 +21,10 @@ _MODALITY, _SERIES_NUMBER = "0008|0060", "0020|0011"
 _SPACING_TOLERANCE = 0.05
 """A gap between slices may differ from the median gap by this fraction of it (scanners round positions)."""
 _COSINE_TOLERANCE = 1e-3
+_ROUNDED_COSINES = 5e-3
+"""Rows and columns may miss a right angle, and unit length, by this: cosines are at times stored to three decimals."""
+_SIDEWAYS_TOLERANCE_MM = 0.1
+"""How far a slice may lie beside the line through the first one, or, for long stacks, 0.1 % of their length."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,12 @@ def read_dicom_series(folder: Path, series: str | None = None) -> Volume:
 
     Args:
         folder: Holds the files of at least one DICOM series.
-        series: Series instance UID, or number (1, 2, ...) in the list of the error message, where the folder holds several.
+        series: Series instance UID, or number (1, 2, ...) in the list of the error message, where the folder holds
+            several.
 
     Returns:
-        The image as float32 (rescale slope and intercept applied), named "DICOM series" and not by its folder, which may
-        bear a patient's name. Its geometry is computed from the slice positions.
+        The image as float32 (rescale slope and intercept applied), named "DICOM series" and not by its folder, which
+        may bear a patient's name. Its geometry is computed from the slice positions.
 
     Raises:
         ImageError: There is no series, several without a choice, or one that is not a stack of plain slices.
@@ -144,23 +149,12 @@ def _stack(slices: list[_Slice]) -> tuple[Geometry, list[str]]:
                 "The DICOM series mixes slices of different orientation, size or pixel spacing. "
                 "Export one stack of slices alone."
             )
-    row, column = first.orientation[:3], first.orientation[3:]
-    normal = np.cross(row, column)
+    axes = _axes(first.orientation)
+    normal = axes[:, 2]
     ordered = sorted(slices, key=lambda item: float(item.position_lps_mm @ normal))
     positions = np.array([item.position_lps_mm for item in ordered])
     spacing_z = _slice_spacing(ordered, positions @ normal)
-    if len(ordered) > 1:
-        drift = positions[-1] - positions[0]
-        sideways = drift - normal * (drift @ normal)
-        if np.linalg.norm(sideways) > _COSINE_TOLERANCE * max(1.0, float(np.linalg.norm(drift))) * 10:
-            angle = np.degrees(np.arctan2(np.linalg.norm(sideways), drift @ normal))
-            raise GeometryError(
-                f"The DICOM series was taken with a tilted gantry: slices shift sideways by {angle:.1f} degrees. "
-                "Correct the tilt first, for example by loading it in Slicer with tilt regularisation and saving it as "
-                "NRRD after resampling."
-            )
-    axes = np.stack([row, column, normal], axis=1)
-    axes, _ = np.linalg.qr(axes) if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-4) else (axes, None)
+    _check_straight(positions - positions[0], normal)
     spacing_x, spacing_y = first.spacing
     x, y = first.size
     origin = positions[0]
@@ -171,6 +165,37 @@ def _stack(slices: list[_Slice]) -> tuple[Geometry, list[str]]:
         tuple(float(v) for v in axes.ravel()),
     )
     return geometry, [item.path for item in ordered]
+
+
+def _axes(orientation: FloatArray) -> FloatArray:
+    """Directions of rows, columns and slices as the columns of a matrix, at right angles."""
+    row, column = orientation[:3], orientation[3:]
+    axes: FloatArray = np.stack([row, column, np.cross(row, column)], axis=1)
+    deviation = np.abs(axes.T @ axes - np.eye(3)).max()
+    if deviation > _ROUNDED_COSINES:
+        raise GeometryError(
+            "The DICOM series states rows and columns that are not at right angles. "
+            "Export it again, or choose another series."
+        )
+    if deviation <= _COSINE_TOLERANCE / 10:
+        return axes
+    # The nearest rotation; Gram-Schmidt and QR would favour the rows, and QR may turn axes round.
+    left, _, right = np.linalg.svd(axes)
+    return np.asarray(left @ right)
+
+
+def _check_straight(offsets: FloatArray, normal: FloatArray) -> None:
+    """Refuse slices that are not straight above the first one."""
+    along = offsets @ normal
+    sideways = np.linalg.norm(offsets - np.outer(along, normal), axis=1)
+    at = int(sideways.argmax())
+    if sideways[at] > max(_SIDEWAYS_TOLERANCE_MM, _COSINE_TOLERANCE * along[-1]):
+        angle = np.degrees(np.arctan2(sideways[at], along[at]))
+        raise GeometryError(
+            f"The DICOM series was taken with a tilted gantry, or has slices out of line: they shift sideways by up to "
+            f"{sideways[at]:.1f} mm ({angle:.1f} degrees). Correct the tilt first, for example by loading it in Slicer "
+            "with tilt regularisation and saving it as NRRD after resampling."
+        )
 
 
 def _slice_spacing(ordered: list[_Slice], along: FloatArray) -> float:
@@ -188,6 +213,7 @@ def _slice_spacing(ordered: list[_Slice], along: FloatArray) -> float:
         )
     off = np.abs(gaps - median) > _SPACING_TOLERANCE * median
     if not off.any():
+        _check_even(along)
         return float((along[-1] - along[0]) / (len(ordered) - 1))
     at = int(np.argmax(off))
     steps = gaps / median
@@ -198,10 +224,21 @@ def _slice_spacing(ordered: list[_Slice], along: FloatArray) -> float:
         missing = int(np.sum(np.round(steps) - 1))
         raise GeometryError(
             f"The DICOM series lacks {missing} slice(s): the gap after slice {at + 1} of {len(ordered)} is "
-            f"{gaps[at]:.2f} mm where {median:.2f} mm "
-            "is usual. Export the series again completely; a lesion could lie in the gap."
+            f"{gaps[at]:.2f} mm where {median:.2f} mm is usual. "
+            "Export the series again completely; a lesion could lie in the gap."
         )
     raise GeometryError(
         f"The DICOM series is unevenly spaced: gaps run from {gaps.min():.2f} to {gaps.max():.2f} mm. "
         "Resample it onto an even grid first, or choose another series."
     )
+
+
+def _check_even(along: FloatArray) -> None:
+    """Refuse small differences of the gaps that add up, so that slices leave their places on the even grid."""
+    even = np.linspace(along[0], along[-1], len(along))
+    furthest = float(np.abs(along - even).max())
+    if furthest > 2 * _SPACING_TOLERANCE * (even[1] - even[0]):
+        raise GeometryError(
+            f"The DICOM series is unevenly spaced: slices lie up to {furthest:.2f} mm "
+            "from their places in an even stack. Resample it onto an even grid first, or choose another series."
+        )

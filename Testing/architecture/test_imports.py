@@ -15,15 +15,16 @@ LIBRARY = Path(__file__).resolve().parents[2] / "MTANNDetect" / "mtann"
 ORDER = (
     ("version", "errors"),
     ("geometry", "optional", "output_folder", "progress", "settings"),
-    ("cases", "volume*"),
+    ("volume*",),
     ("phantoms", "planning", "preprocess", "sampling"),
+    ("cases",),
     ("backends", "networks"),
     ("inference", "training"),
     ("detection",),
     ("evaluation", "models"),
     ("report",),
     ("pipeline", "teach"),
-    ("__main__", "cli", "worker"),
+    ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )
 

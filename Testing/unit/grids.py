@@ -1,4 +1,4 @@
-"""Voxel grids to test with: any orientation, direction and voxel shape, and images whose values are known in world space."""
+"""Voxel grids to test with, of any orientation and voxel shape, and images whose values are known in world space."""
 
 from itertools import permutations, product
 

@@ -18,7 +18,9 @@ FLIPS = st.tuples(st.booleans(), st.booleans(), st.booleans())
 
 def outer_corners(geometry: Geometry) -> FloatArray:
     """The block's eight corners at the outer voxel edges, sorted."""
-    index = np.array([[(-0.5, n - 0.5)[bit >> axis & 1] for axis, n in enumerate(geometry.shape_zyx)] for bit in range(8)])
+    index = np.array(
+        [[(-0.5, n - 0.5)[bit >> axis & 1] for axis, n in enumerate(geometry.shape_zyx)] for bit in range(8)]
+    )
     corners = np.round(geometry.lps_from_index(index), 6)
     return corners[np.lexsort(corners.T)]
 
@@ -77,7 +79,9 @@ def test_cropped_keeps_every_voxels_place(geometry: Geometry, data: st.DataObjec
 
 
 @given(geometries(), ORDERS, FLIPS)
-def test_reordered_keeps_every_voxels_place(geometry: Geometry, order: list[int], flip: tuple[bool, bool, bool]) -> None:
+def test_reordered_keeps_every_voxels_place(
+    geometry: Geometry, order: list[int], flip: tuple[bool, bool, bool]
+) -> None:
     points = world_points(geometry)
     # New axis i takes old axis order[i]; array axes count the other way round.
     moved = np.transpose(points, [2 - order[2], 2 - order[1], 2 - order[0], 3])

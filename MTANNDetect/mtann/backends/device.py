@@ -17,17 +17,18 @@ def choose_device(name: Device) -> "torch.device":
         SettingsError: The device is not available on this machine.
         MissingPackageError: torch is not installed.
     """
-    torch = require("torch", "Running an MTANN")
-    available = {
+    require("torch", "Running an MTANN")
+    import torch
+
+    available: dict[Device, bool] = {
         "cuda": torch.cuda.is_available(),
         "xpu": hasattr(torch, "xpu") and torch.xpu.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if name == "auto":
-        name = next(device for device, there in available.items() if there)  # type: ignore[assignment]
+        name = next(device for device, there in available.items() if there)
     if not available.get(name, False):
         known = ", ".join(device for device, there in available.items() if there)
         raise SettingsError(f"The device '{name}' is not available on this machine. Use 'auto' or one of: {known}.")
-    device: torch.device = torch.device(name)
-    return device
+    return torch.device(name)

@@ -99,9 +99,8 @@ def _named_files(arguments: argparse.Namespace, bundle: ModelBundle) -> dict[str
         return {name: Path(file) for name, _, file in pairs}
     if len(arguments.images) != len(names):
         raise SettingsError(
-            f"Model '{bundle.card.name}' needs {len(names)} channel(s) ({', '.join(names)}) but "
-            f"{len(arguments.images)} image(s) were given. "
-            "Give one image for each, in this order."
+            f"Model '{bundle.card.name}' needs {len(names)} channel(s) ({', '.join(names)}) "
+            f"but {len(arguments.images)} image(s) were given. Give one image for each, in this order."
         )
     return dict(zip(names, map(Path, arguments.images), strict=True))
 

@@ -45,8 +45,8 @@ def _list(arguments: argparse.Namespace, console: Console) -> int:
             }
         )
         console.say(
-            f"{entry.name}  {card.version}  {card.kind}, {card.inputs.dimensions}-D, channels: {channels}; finds: "
-            f"{card.class_name} ({row['origin']})"
+            f"{entry.name}  {card.version}  {card.kind}, {card.inputs.dimensions}-D, channels: {channels}; "
+            f"finds: {card.class_name} ({row['origin']})"
         )
     if not rows:
         console.say("No model is installed. Train one with 'mtann train mtann'.")
@@ -67,14 +67,14 @@ def _info(arguments: argparse.Namespace, console: Console) -> int:
         f"grid {card.inputs.spacing_mm:g} mm, {card.inputs.dimensions}-D"
     )
     console.say(
-        f"Taught on {card.training_lesions} lesions in {card.training_cases} cases of {card.training_patients} "
-        f"patients, seed {card.seed}"
+        f"Taught on {card.training_lesions} lesions in {card.training_cases} cases "
+        f"of {card.training_patients} patients, seed {card.seed}"
     )
     for point in card.operating_points:
         console.say(
             f"{point.name}: threshold {point.threshold:.3f}, sensitivity {point.sensitivity:.0%}, "
-            f"{point.fp_per_case:.1f} false alarms a case, "
-            f"{point.lesions} lesions in {point.cases} cases; chosen on {point.chosen_on}"
+            f"{point.fp_per_case:.1f} false alarms a case, {point.lesions} lesions in {point.cases} cases; "
+            f"chosen on {point.chosen_on}"
         )
     console.say(f"SHA-256: {checksum}")
     console.finish({"folder": str(directory), "sha256": checksum, **card.model_dump(mode="json")})

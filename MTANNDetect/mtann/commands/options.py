@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from mtann.settings import Settings, make_settings
@@ -52,9 +53,8 @@ def read_settings(arguments: argparse.Namespace, base: S) -> S:
 
 def _value(text: str) -> Any:
     """A number, truth value or list where the text reads as one, else the text itself."""
-    for candidate in (text, f"[{text}]"):
-        try:
-            return json.loads(candidate)
-        except ValueError:
-            continue
+    with suppress(ValueError):
+        return json.loads(text)
+    with suppress(ValueError):
+        return json.loads(f"[{text}]")
     return text

@@ -99,8 +99,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         progress=console.progress,
     )
     console.say(
-        f"Model '{bundle.card.name}' learnt from {bundle.card.training_lesions} lesions in "
-        f"{bundle.card.training_cases} cases."
+        f"Model '{bundle.card.name}' learnt from {bundle.card.training_lesions} lesions "
+        f"in {bundle.card.training_cases} cases."
     )
     for point in bundle.card.operating_points:
         console.say(

@@ -49,7 +49,10 @@ class ModelReference:
 
 @dataclass(frozen=True)
 class InputReference:
-    """Which image went into a channel. ``path`` is a file or node name, never a folder, and no name at all for DICOM."""
+    """Which image went into a channel.
+
+    ``path`` is a file or node name, never a folder, and no name at all for DICOM.
+    """
 
     channel: str
     path: str

@@ -49,7 +49,8 @@ def _surface(voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     core = inside.copy()
     for axis in range(3):
         core &= np.roll(inside, 1, axis) & np.roll(inside, -1, axis)
-    return np.argwhere(inside & ~core) + low
+    surface: npt.NDArray[np.int64] = np.argwhere(inside & ~core) + low
+    return surface
 
 
 def _axial_diameters(voxels: npt.NDArray[np.int64], corners: FloatArray, geometry: Geometry) -> tuple[float, float]:

@@ -25,9 +25,10 @@ def choose_operating_points(
 ) -> tuple[OperatingPoint, ...]:
     """Choose thresholds from per-case scores of lesions (minus infinity: missed) and of false alarms.
 
-    ``balanced`` maximises the lesion-wise F1 score, 2 TP / (2 TP + FP + FN); ``high_sensitivity`` is the highest threshold
-    that keeps every lesion which was found at all. Ties go to the lower threshold. A threshold lies halfway between the
-    lowest score that it keeps and the next one below, so that it does not hang on one candidate's last digit.
+    ``balanced`` maximises the lesion-wise F1 score, 2 TP / (2 TP + FP + FN); ``high_sensitivity`` is the highest
+    threshold that keeps every lesion which was found at all. Ties go to the lower threshold. A threshold lies halfway
+    between the lowest score that it keeps and the next one below, so that it does not hang on one candidate's last
+    digit.
     """
     lesions = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in lesion_scores])
     alarms = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in false_alarm_scores])

@@ -14,8 +14,11 @@ FloatVolume = npt.NDArray[np.float32]
 LabelVolume = npt.NDArray[np.uint16]
 
 _REACH_SCALES = (5.0, 10.0, 20.0)
-"""How far from its peak an outline is followed, in scoring sigmas: the sigma is near half of a lesion's radius, so the first
-reach is over twice that. Only an outline that runs into one reach, such as a ring found by its rim, is followed to the next."""
+"""How far from its peak an outline is followed, in scoring sigmas.
+
+The sigma is near half of a lesion's radius, so the first reach is over twice that. Only an outline that runs into one
+reach, such as a ring found by its rim, is followed to the next.
+"""
 _CONNECTIVITY_26 = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -83,7 +86,7 @@ def _grow(
 def _surroundings(
     geometry: Geometry, place_lps_mm: FloatArray, reach_mm: float
 ) -> tuple[tuple[slice, ...], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """The block of voxels about a place, each one's distance from it in millimetres, and which are its next neighbours."""
+    """The block of voxels about a place, each one's distance from it in mm, and which are its next neighbours."""
     spacing = np.array(geometry.spacing_zyx_mm)
     centre = np.clip(geometry.index_from_lps(place_lps_mm), 0, np.array(geometry.shape_zyx) - 1)
     low = np.maximum(np.floor(centre - reach_mm / spacing), 0).astype(int)
@@ -92,4 +95,4 @@ def _surroundings(
     index = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1)
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     step = np.abs(index - centre)
-    return box, np.linalg.norm(step * spacing, axis=-1), (step < 1).all(axis=-1)
+    return box, np.linalg.norm(step * spacing, axis=-1), np.all(step < 1, axis=-1)

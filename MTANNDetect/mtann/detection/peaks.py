@@ -2,8 +2,8 @@
 
 Scale selection follows Lindeberg (Int J Comput Vis 30:79, 1998) on the *likelihood*, not on the image: differences of
 Gaussians with a constant ratio answer equally to bumps of any size, so a 3 mm and a 40 mm lesion are found by one rule.
-The score is Suzuki's: the Gaussian-weighted mean of the likelihood about the peak (IEEE TMI 25:406, 2006, eq. 7), with the
-selected scale as its width.
+The score is Suzuki's: the Gaussian-weighted mean of the likelihood about the peak (IEEE TMI 25:406, 2006, eq. 7), with
+the selected scale as its width.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,10 @@ BoolVolume = npt.NDArray[np.bool_]
 _TRUNCATE = 3.0
 _NEXT_SCALE = 1.6
 _LEAST_CONTRAST = 0.1
-"""A peak stands out by at least this share of its score (a ball of matching size: about 0.4), or it is a ripple on a plateau."""
+"""A peak stands out by at least this share of its score, or it is a ripple on a plateau.
+
+A ball of matching size does so by about 0.4.
+"""
 _PEAKS_PER_CANDIDATE = 5
 """How many peaks are followed up for each candidate that may be kept: several peaks fall on one lesion."""
 
@@ -80,7 +83,7 @@ def find_peaks(
 
 
 def smooth_inside(volume: FloatVolume, sigma_zyx: npt.NDArray[np.float64]) -> FloatVolume:
-    """Gaussian smoothing truncated at 3 sigma whose weights, near the border, are normalised to those inside the volume."""
+    """Gaussian smoothing truncated at 3 sigma; near the border, its weights are normalised to those inside."""
     smooth: FloatVolume = ndimage.gaussian_filter(volume, sigma_zyx, mode="constant", truncate=_TRUNCATE)
     for axis, sigma in enumerate(sigma_zyx):
         weight = ndimage.gaussian_filter1d(np.ones(volume.shape[axis]), sigma, mode="constant", truncate=_TRUNCATE)
@@ -91,7 +94,10 @@ def smooth_inside(volume: FloatVolume, sigma_zyx: npt.NDArray[np.float64]) -> Fl
 
 
 def score_at(likelihood: FloatVolume, index_zyx: Sequence[int], sigma_zyx: npt.NDArray[np.float64]) -> float:
-    """Gaussian-weighted mean of the likelihood about a voxel: sum of G(r - r0; sigma) f(r) within 3 sigma and the volume."""
+    """Gaussian-weighted mean of the likelihood about a voxel.
+
+    That is the sum of G(r - r0; sigma) f(r) within 3 sigma and the volume.
+    """
     parts, weights = [], []
     for centre, sigma, length in zip(index_zyx, sigma_zyx, likelihood.shape, strict=True):
         reach = int(_TRUNCATE * sigma + 0.5)

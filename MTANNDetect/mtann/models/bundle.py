@@ -66,8 +66,8 @@ class ModelBundle:
             name = wrong[0]
             raise ModelError(
                 f"The weights of model '{self.card.name}' do not fit its description: "
-                f"'{name}' should have shape {expected.get(name)}, "
-                f"found {found.get(name)}. Train or export the model again."
+                f"'{name}' should have shape {expected.get(name)}, found {found.get(name)}. "
+                "Train or export the model again."
             )
         network.load_state_dict(
             {name: torch.from_numpy(self.weights[_PREFIX + name].copy()) for name in network.state_dict()}

@@ -68,9 +68,8 @@ def parse_card(document: Any, where: str) -> ModelCard:
     version = document.get("schema_version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ModelError(
-            f"The model '{where}' was made by a newer version of MTANNDetect (schema {version}; "
-            f"this version reads up to {SCHEMA_VERSION}). "
-            "Update MTANNDetect."
+            f"The model '{where}' was made by a newer version of MTANNDetect "
+            f"(schema {version}; this version reads up to {SCHEMA_VERSION}). Update MTANNDetect."
         )
     try:
         return ModelCard.model_validate(document)

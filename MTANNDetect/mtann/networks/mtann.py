@@ -1,9 +1,9 @@
 """The MTANN: a small regression network on a subvolume, giving one value for its centre voxel.
 
-Suzuki et al., Med Phys 30:1602 (2003) and IEEE TMI 25:406 (2006): f(x) = v . sigmoid(W x + b) + c with linear output. Here
-x holds the subvolume at one or more resolution levels and in one or more channels. The first layer's weights are kept one
-number an input, shape (hidden, levels, channels, offsets), so that the network can be evaluated on gathered subvolumes
-(training) and by convolution (scanning) alike.
+Suzuki et al., Med Phys 30:1602 (2003) and IEEE TMI 25:406 (2006): f(x) = v . sigmoid(W x + b) + c with linear output.
+Here x holds the subvolume at one or more resolution levels and in one or more channels. The first layer's weights are
+kept one number an input, shape (hidden, levels, channels, offsets), so that the network can be evaluated on gathered
+subvolumes (training) and by convolution (scanning) alike.
 """
 
 from typing import cast
@@ -51,7 +51,7 @@ class MTANN(nn.Module):
         weight = self.first_weight if order is None else self.first_weight[..., order]
         standardised = (subvolumes - self.mean[..., None]) / self.deviation[..., None]
         summed = nn.functional.linear(standardised.flatten(1), weight.flatten(1), self.first_bias)
-        return cast(torch.Tensor, self.finish(summed))
+        return self.finish(summed)
 
     def finish(self, summed: torch.Tensor) -> torch.Tensor:
         """Outputs (...,) from the first layer's sums (..., hidden)."""

@@ -138,7 +138,7 @@ class Brain:
     def to_world(self, points_template_mm: FloatArray) -> FloatArray:
         """Take template points (..., 3) to the world, by fixed-point iteration (the warp is a contraction)."""
         world = points_template_mm
-        for _ in range(6):
+        for _ in range(10):
             world = world + (points_template_mm - self.to_template(world))
         return world
 

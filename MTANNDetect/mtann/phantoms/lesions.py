@@ -17,12 +17,12 @@ from mtann.phantoms.vessels import Tube
 LesionKind = Literal["solid", "ring", "lobulated"]
 
 NUMBER = 8
-_BASE_DIAMETERS_MM = (3.1, 4.5, 5.8, 7.2, 8.8, 10.6, 12.6, 14.7)
+_BASE_DIAMETERS_MM = (3.1, 5.2, 6.5, 7.9, 9.4, 11.0, 12.8, 14.7)
 _MIN_GAP_MM = 4.5
 _VESSEL_CLEARANCE_MM = 2.0
 _SMALL_MM = 8.0
 """Lesions below this lie within grey or white matter, as metastases do; larger ones may push sulci aside."""
-_CLEARANCE_MM = 1.2
+_CLEARANCE_MM = 1.8
 """Tissue left between a lesion and the ventricles or the brain's surface."""
 
 
@@ -123,7 +123,7 @@ def place_lesions(brain: Brain, tubes: list[Tube], rng: np.random.Generator) -> 
         kind, shape = _random_shape(rng, float(diameters[k]))
         centre = ground.place(shape, k in touching)
         # Small lesions are seen only if they enhance well; blurring takes some of it again.
-        brightness = float(rng.uniform(1.85, 2.1) if diameters[k] < 5 else rng.uniform(1.5, 1.95))
+        brightness = float(rng.uniform(1.85, 2.1) if diameters[k] < 6 else rng.uniform(1.5, 1.95))
         core = (float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.5, 0.68)))
         x, y, z = centre.tolist()
         placed.append(PlacedLesion(int(order[k]) + 1, shape, (x, y, z), kind, k in touching, brightness, core))
@@ -206,8 +206,8 @@ class _Ground:
         """Depth in cerebral or cerebellar tissue, and in the ventricles."""
         coordinates = as_coordinates(self._brain.to_template(points_lps_mm))
         shape = outline(coordinates)
-        # A lesion may abut a great fissure but not bridge it.
-        tissue = np.minimum(np.maximum(shape.cerebrum, shape.cerebellum), _CLEARANCE_MM - fissure_depth(coordinates))
+        # A lesion may lie close to a great fissure but not bridge it.
+        tissue = np.minimum(np.maximum(shape.cerebrum, shape.cerebellum), 1.2 - fissure_depth(coordinates))
         return tissue.astype(np.float64), ventricle_depth(coordinates, self._brain.ventricle_size).astype(np.float64)
 
 

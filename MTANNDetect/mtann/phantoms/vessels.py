@@ -18,7 +18,7 @@ from mtann.phantoms.sulcal_walk import sulcal_paths
 STEP_MM = 0.5
 """Distance between the points that a vessel is made of."""
 
-_SULCAL_VESSELS = 60
+_SULCAL_VESSELS = 46
 _TAPER_MM = 6.0
 
 Line = tuple[FloatArray, float]
@@ -177,7 +177,7 @@ def _sulcal_vessels(brain: Brain, rng: np.random.Generator) -> list[Line]:
     lines: list[Line] = []
     for path in sulcal_paths(brain, rng, hull - 6 * direction):
         kept = path[10 : int(rng.integers(45, len(path))) : 4]
-        radius = rng.choice([0.55, 0.7, 0.9, 1.2, 1.5], p=[0.25, 0.3, 0.25, 0.14, 0.06])
+        radius = rng.choice([0.55, 0.7, 0.9, 1.2, 1.5], p=[0.28, 0.34, 0.26, 0.1, 0.02])
         radii = np.linspace(1.1, 0.8, len(kept))[:, None] * radius
         curve = _tapered(_curve(rng, np.hstack([kept, radii]), 0.0), start=True, stop=True)
         # Most small vessels are fainter than a lesion, some as bright.

@@ -26,16 +26,20 @@ def default_spacing_mm(geometries: list[Geometry]) -> float:
 def model_grid(geometry: Geometry, spacing_mm: float, dimensions: int) -> Geometry:
     """The grid that a model scans for an image of this geometry.
 
-    Axes run towards left, posterior and superior, whichever way the image is stored. A 3-D model gets cubic voxels. A 2-D
-    model gets square pixels in the acquisition plane (the plane across the axis of largest spacing, axial if none stands
-    out), and the image's own slices: its slice axis is the grid's first array axis.
+    Axes run towards left, posterior and superior, whichever way the image is stored. A 3-D model gets cubic voxels. A
+    2-D model gets square pixels in the acquisition plane (that of a single slice, else the plane across the axis of
+    largest spacing, axial if none stands out), and the image's own slices: its slice axis is the grid's first array
+    axis.
     """
     order, flip = canonical_order(geometry)
     grid = geometry.reordered(order, flip)
     if dimensions == 3:
         return grid.respaced((spacing_mm,) * 3)
     slice_axis = int(np.argmax(grid.spacing_xyz_mm))
-    if grid.spacing_xyz_mm[slice_axis] <= _ACQUISITION_RATIO * sorted(grid.spacing_xyz_mm)[1]:
+    one_voxel = [axis for axis in range(3) if grid.size_xyz[axis] == 1]
+    if len(one_voxel) == 1:
+        slice_axis = one_voxel[0]
+    elif grid.spacing_xyz_mm[slice_axis] <= _ACQUISITION_RATIO * sorted(grid.spacing_xyz_mm)[1]:
         slice_axis = 2
     in_plane = [axis for axis in range(3) if axis != slice_axis]
     grid = grid.reordered([*in_plane, slice_axis], (False, False, False))
@@ -45,8 +49,8 @@ def model_grid(geometry: Geometry, spacing_mm: float, dimensions: int) -> Geomet
 def resample(volume: Volume, grid: Geometry) -> FloatVolume:
     """Linear interpolation onto a grid in world space, as float32 (z, y, x); outside the image its edge is replicated.
 
-    Where the grid is coarser than the image, the image is smoothed first, so that fine detail does not alias: the Gaussian
-    has the width that turns a voxel of the image's size into one of the grid's.
+    Where the grid is coarser than the image, the image is smoothed first, so that fine detail does not alias: the
+    Gaussian has the width that turns a voxel of the image's size into one of the grid's.
     """
     if volume.geometry.matches(grid):
         return np.array(volume.array, dtype=np.float32)
@@ -60,10 +64,14 @@ def resample(volume: Volume, grid: Geometry) -> FloatVolume:
 
 
 def resample_mask(mask: Volume, grid: Geometry) -> npt.NDArray[np.bool_]:
-    """Nearest-neighbour interpolation of a mask's non-zero voxels onto a grid; nothing is inside beyond the mask's volume."""
-    binary = Volume((mask.array != 0).astype(np.float32), mask.geometry)
-    if binary.geometry.matches(grid):
-        return np.asarray(binary.array > 0)
+    """Nearest-neighbour interpolation of a mask's non-zero voxels onto a grid.
+
+    Nothing is inside beyond the mask's volume.
+    """
+    inside = np.asarray(mask.array != 0)
+    if mask.geometry.matches(grid):
+        return inside
+    binary = Volume(inside.astype(np.float32), mask.geometry)
     return np.asarray(_interpolate(binary, grid, sitk.sitkNearestNeighbor, replicate=False) > 0.5)
 
 
@@ -91,8 +99,8 @@ def check_overlap(volume: Volume, reference: Volume) -> float:
     if share == 0:
         raise GeometryError(
             f"'{volume.name}' does not overlap '{reference.name}' in space. "
-            "Both must show the same part of one patient in one "
-            "coordinate system: register them first, or check that the right files were given."
+            "Both must show the same part of one patient in one coordinate system: "
+            "register them first, or check that the right files were given."
         )
     return share
 

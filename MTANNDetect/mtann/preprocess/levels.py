@@ -11,9 +11,9 @@ _SMOOTHING_PER_DILATION = 0.4
 
 
 def level_volume(volume: FloatVolume, dilation: int, dimensions: int) -> FloatVolume:
-    """A channel (z, y, x) as the level with this dilation sees it: smoothed in-plane, and across slices in three dimensions.
+    """A channel (z, y, x) as the level with this dilation sees it.
 
-    Outside the volume its edge is replicated.
+    It is smoothed in-plane, and across slices in three dimensions. Outside the volume its edge is replicated.
     """
     if dilation == 1:
         return volume

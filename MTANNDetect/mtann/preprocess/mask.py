@@ -9,8 +9,8 @@ from scipy import ndimage
 from mtann.errors import ImageError
 
 MaskKind = Literal["brain", "body", "everything"]
-"""How a model finds tissue where no mask is given: voxels that differ from a constant background (a skull-stripped brain),
-a thresholded body, or the whole image."""
+"""How a model finds tissue where no mask is given: voxels that differ from a constant background (a skull-stripped
+brain), a thresholded body, or the whole image."""
 
 FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]

@@ -29,7 +29,8 @@ class Normalisation(Settings):
 
     @model_validator(mode="after")
     def _ordered(self) -> "Normalisation":
-        if self.low >= self.high or self.clip[0] >= self.clip[1]:
+        # Put so that NaN, which is neither less nor greater, is refused, too.
+        if not (self.low < self.high and self.clip[0] < self.clip[1]):
             raise ValueError("low must be less than high, and the first clip value less than the second")
         return self
 
@@ -41,17 +42,19 @@ def normalise(array: FloatVolume, mask: BoolVolume, how: Normalisation, name: st
         ImageError: Within the mask the image has one value only, so it has no scale.
     """
     if how.method == "window":
-        return np.clip((array - how.low) / (how.high - how.low), 0.0, 1.0).astype(np.float32)
+        share: FloatVolume = np.clip((array - how.low) / (how.high - how.low), 0.0, 1.0).astype(np.float32)
+        return share
     inside = array[mask]
+    # Asked of the values: in float32, the deviation of equal values need not be exactly zero.
+    if inside.min() == inside.max():
+        raise ImageError(
+            f"'{name}' has the same value throughout the tissue mask: there is nothing to detect in. "
+            "Check the image and the mask."
+        )
     centre = np.median(inside)
     deviation = _MAD_TO_DEVIATION * np.median(np.abs(inside - centre))
     if deviation == 0:
         # More than half of the voxels are equal, as in a mask drawn too large: fall back on the plain deviation.
         deviation = inside.std()
-    if deviation == 0:
-        raise ImageError(
-            f"'{name}' has the same value throughout the tissue mask: there is nothing to detect in. "
-            "Check the image and the mask."
-        )
     scaled = (array - np.float32(centre)) / np.float32(deviation)
     return np.clip(scaled, *how.clip, out=scaled).astype(np.float32, copy=False)

@@ -137,4 +137,9 @@ def _tissue(
     is_ct = specification.channels[0].modality == "ct"
     # Tissue is found on the image's own voxels: interpolation would blur the constant background that marks it.
     own = make_mask(np.asarray(first.array, dtype=np.float32), specification.mask, is_ct)
-    return resample_mask(Volume(own.astype(np.uint8), first.geometry), grid), warnings
+    tissue = resample_mask(Volume(own.astype(np.uint8), first.geometry), grid)
+    if not tissue.any():
+        raise ImageError(
+            f"The tissue found in '{first.name}' is too small for the model's grid. Check the image, or give a mask."
+        )
+    return tissue, warnings

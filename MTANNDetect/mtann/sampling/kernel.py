@@ -13,7 +13,8 @@ def subvolume_offsets(dimensions: int) -> npt.NDArray[np.int64]:
         grid = np.mgrid[0:1, -4:5, -4:5]
         return grid.reshape(3, -1).T.astype(np.int64)
     grid = np.mgrid[-3:4, -3:4, -3:4].reshape(3, -1).T
-    return grid[(grid**2).sum(axis=1) <= _SPHERE_SQUARED_RADIUS].astype(np.int64)
+    sphere: npt.NDArray[np.int64] = grid[(grid**2).sum(axis=1) <= _SPHERE_SQUARED_RADIUS].astype(np.int64)
+    return sphere
 
 
 def kernel_radius_zyx(dimensions: int) -> tuple[int, int, int]:

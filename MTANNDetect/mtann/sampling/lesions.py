@@ -25,7 +25,8 @@ class Lesion:
     Attributes:
         centre_lps_mm: Its centre of mass, or the marked point.
         radius_mm: Radius of the sphere of equal volume, or as given with the point; None where nobody said.
-        outline: Its voxels (uint8, 1 inside) on the annotation's grid, cropped with a margin of one voxel; None for a point.
+        outline: Its voxels (uint8, 1 inside) on the annotation's grid, cropped with a margin of one voxel; None for a
+            point.
     """
 
     centre_lps_mm: Triple
@@ -67,7 +68,9 @@ def lesions_from_label_map(
         )
     foreground = np.isin(array, list(values)) if values else array != 0
     if keep_instances:
-        labels = np.where(foreground, array, 0).astype(np.int64)
+        # Counted through, since values may be negative or huge.
+        labels = np.zeros(array.shape, dtype=np.int64)
+        labels[foreground] = np.unique(array[foreground], return_inverse=True)[1].ravel() + 1
     else:
         labels, _ = ndimage.label(foreground, structure=_CONNECTIVITY_26)
     lesions = []
@@ -121,6 +124,6 @@ def check_inside(lesions: Sequence[Lesion], geometry: Geometry, case: str) -> No
             place = ", ".join(f"{value:.1f}" for value in lesion.centre_lps_mm)
             raise CasesError(
                 f"Lesion {number} of case '{case}' lies at LPS ({place}) mm, outside the image. "
-                "Check that image and lesions belong together and that the coordinate system (LPS or RAS) is stated "
-                "rightly."
+                "Check that image and lesions belong together and that the coordinate system (LPS or RAS) "
+                "is stated rightly."
             )

@@ -36,7 +36,7 @@ def read_points(path: Path) -> Points:
         if name.endswith(".mrk.json"):
             return _from_markups(text, path.name)
         return _from_fcsv(text, path.name) if name.endswith(".fcsv") else _from_csv(text, path.name)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, csv.Error) as error:
         if isinstance(error, CasesError):
             raise
         raise CasesError(
@@ -51,11 +51,13 @@ def _from_markups(text: str, name: str) -> Points:
         system = markup.get("coordinateSystem")
         if system not in ("LPS", "RAS"):
             raise _no_system(name)
-        if markup.get("coordinateUnits", "mm") not in ("mm", ["mm"]):
-            raise CasesError(f"The points in '{name}' are in {markup['coordinateUnits']!r}; millimetres are needed.")
+        units = markup.get("coordinateUnits", "mm")
+        # One unit, or one a coordinate.
+        if units != "mm" and (not isinstance(units, list) or set(units) != {"mm"}):
+            raise CasesError(f"The points in '{name}' are in {units!r}; millimetres are needed.")
         sign = _RAS_TO_LPS if system == "RAS" else np.ones(3)
         points += [
-            np.array(point["position"], dtype=np.float64) * sign
+            np.array(point["position"], dtype=np.float64).reshape(3) * sign
             for point in markup.get("controlPoints", [])
             if point.get("positionStatus", "defined") == "defined"
         ]

@@ -36,9 +36,9 @@ def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
     """Teaching values round one lesion on the model's grid.
 
     Gaussian (Suzuki et al. 2003, eq. 4): T(r) = exp(-|r - r0|^2 / (2 sigma^2)), with sigma a fraction of the lesion's
-    radius (at least some voxels), or fixed. Soft mask: the outline, interpolated, smoothed by 0.7 voxels, and scaled to a
-    peak of 1, but nowhere below the narrowest Gaussian: without these two a lesion of a few voxels would be taught as half
-    a lesion, and be scored so.
+    radius (at least some voxels), or fixed. Soft mask: the outline, interpolated, smoothed by 0.7 voxels, and scaled to
+    a peak of 1, but nowhere below the narrowest Gaussian: without these two a lesion of a few voxels would be taught as
+    half a lesion, and be scored so.
     """
     spacing = np.array(grid.spacing_zyx_mm)
     in_plane_mm = grid.spacing_xyz_mm[0]
@@ -91,7 +91,7 @@ def _outline_corners(outline: Volume, grid: Geometry) -> npt.NDArray[np.float64]
 def _soft_mask(outline: Volume, grid: Geometry, box: Box) -> FloatVolume:
     # The outline ends in a margin of zeros, so replicating its edge beyond the crop adds nothing.
     padded = np.pad(outline.array, 1)
-    geometry = outline.geometry.cropped((-1, -1, -1), np.array(outline.array.shape) + 1)
+    geometry = outline.geometry.cropped((-1, -1, -1), [n + 1 for n in outline.array.shape])
     part = grid.cropped([s.start for s in box], [s.stop for s in box])
     values = resample(Volume(padded.astype(np.float32), geometry), part)
     flat = grid.spacing_zyx_mm[0] > 2 * grid.spacing_xyz_mm[0]

@@ -64,7 +64,7 @@ def fit(
 
 
 def offset_symmetries(network: NetworkSettings) -> npt.NDArray[np.int64]:
-    """Permutations (symmetries, offsets) of a subvolume's inputs by flips and right-angle turns: 48, or 8 in a plane."""
+    """Permutations (symmetries, offsets) of a subvolume's inputs by flips and right angles: 48, or 8 in a plane."""
     offsets = subvolume_offsets(network.dimensions)
     lookup = {tuple(offset): number for number, offset in enumerate(offsets.tolist())}
     axes = [(0, 1, 2), (0, 2, 1)] if network.dimensions == 2 else list(permutations(range(3)))

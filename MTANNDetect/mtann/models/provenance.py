@@ -1,0 +1,46 @@
+"""What a model was taught on and with: hashes of the training images, versions of the software."""
+
+import hashlib
+import platform
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtann.cases import TrainingCase
+from mtann.models.card import TrainingImage
+from mtann.sampling.lesions import Lesion
+from mtann.version import VERSION
+from mtann.volume import Volume
+
+
+def training_images(cases: Sequence[TrainingCase], names: Sequence[str]) -> tuple[TrainingImage, ...]:
+    """Hashes of everything that was learnt from, so that a scan met again is recognised; never a name or a path."""
+    images = []
+    for case in cases:
+        images += [
+            TrainingImage(role=name, sha256=_hash(volume)) for name, volume in zip(names, case.channels, strict=True)
+        ]
+        images.append(TrainingImage(role="lesions", sha256=_hash_lesions(case.lesions)))
+        if case.mask is not None:
+            images.append(TrainingImage(role="mask", sha256=_hash(case.mask)))
+    return tuple(images)
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of what the network is trained with."""
+    import torch
+
+    return {"mtann": VERSION, "numpy": np.__version__, "python": platform.python_version(), "torch": torch.__version__}
+
+
+def _hash(volume: Volume) -> str:
+    return volume.sha256 or hashlib.sha256(np.ascontiguousarray(volume.array).tobytes()).hexdigest()
+
+
+def _hash_lesions(lesions: Sequence[Lesion]) -> str:
+    digest = hashlib.sha256()
+    for lesion in lesions:
+        digest.update(repr((lesion.centre_lps_mm, lesion.radius_mm)).encode())
+        if lesion.outline is not None:
+            digest.update(lesion.outline.array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,178 @@
+"""The command line from outside: files in, files out, exit codes, one line an error."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from mtann.cli import main
+from mtann.models.bundle import save_bundle
+from mtann.volume_io import read_volume, write_volume
+from small_models import BALLS, ball_model, balls
+
+SIX_FILES = {
+    "likelihood.nii.gz",
+    "candidates.nii.gz",
+    "candidates.json",
+    "candidates.csv",
+    "overlay.png",
+    "report.html",
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "balls"
+    save_bundle(ball_model(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    path = tmp_path_factory.mktemp("images") / "image.nii.gz"
+    write_volume(balls(7).volume, path)
+    return path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def test_detect_writes_six_files_that_agree(model, image, tmp_path, capsys):
+    assert run("detect", image, "--model", model, "--output", tmp_path / "out", "--device", "cpu") == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == SIX_FILES
+    document = json.loads((tmp_path / "out" / "candidates.json").read_text())
+    labels = read_volume(tmp_path / "out" / "candidates.nii.gz")
+    assert labels.geometry.matches(read_volume(image).geometry)
+    assert read_volume(tmp_path / "out" / "likelihood.nii.gz").geometry.matches(labels.geometry)
+    for candidate in document["candidates"]:
+        voxels = np.count_nonzero(labels.array == candidate["id"])
+        assert candidate["volume_mm3"] == pytest.approx(voxels * labels.geometry.voxel_volume_mm3)
+    assert sum(candidate["reported"] for candidate in document["candidates"]) == len(BALLS)
+    with (tmp_path / "out" / "candidates.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(document["candidates"])
+    assert "2 of" in capsys.readouterr().out
+
+
+def test_json_is_all_that_stands_on_standard_output(model, image, tmp_path, capsys):
+    assert run("detect", image, "--model", model, "--output", tmp_path / "out", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["candidates"] == json.loads((tmp_path / "out" / "candidates.json").read_text())["candidates"]
+
+
+def test_running_again_replaces_the_former_result(model, image, tmp_path):
+    assert run("detect", image, "--model", model, "--output", tmp_path / "out") == 0
+    assert run("detect", image, "--model", model, "--output", tmp_path / "out", "--threshold", 99) == 0
+    document = json.loads((tmp_path / "out" / "candidates.json").read_text())
+    assert document["threshold"] == 99
+    assert not any(candidate["reported"] for candidate in document["candidates"])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_no_candidate_is_a_result_too(model, image, tmp_path):
+    assert run("detect", image, "--model", model, "--output", tmp_path / "out", "--score-floor", 50) == 0
+    assert len((tmp_path / "out" / "candidates.csv").read_text().splitlines()) == 1
+    assert not read_volume(tmp_path / "out" / "candidates.nii.gz").array.any()
+
+
+def write_list(path, rows):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_a_list_of_cases_is_run_and_resumed(model, tmp_path, capsys):
+    for seed in (1, 2):
+        write_volume(balls(seed).volume, tmp_path / f"i{seed}.nii.gz")
+    cases = write_list(
+        tmp_path / "cases.csv", [{"case": f"c{s}", "patient": f"p{s}", "t1c": f"i{s}.nii.gz"} for s in (1, 2)]
+    )
+    out = tmp_path / "out"
+    assert run("detect", "--cases", cases, "--model", model, "--output", out) == 0
+    assert {path.name for path in out.iterdir()} == {"c1", "c2"}
+    (out / "c2" / "candidates.json").unlink()  # As if a user had emptied it by hand.
+    for rest in (out / "c2").iterdir():
+        rest.unlink()
+    stamp = (out / "c1" / "candidates.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert run("detect", "--cases", cases, "--model", model, "--output", out, "--json") == 0
+    assert [case["status"] for case in json.loads(capsys.readouterr().out)["cases"]] == ["skipped", "done"]
+    assert (out / "c1" / "candidates.json").stat().st_mtime_ns == stamp
+    write_volume(balls(3).volume, tmp_path / "i1.nii.gz")  # Another image: no longer done.
+    assert run("detect", "--cases", cases, "--model", model, "--output", out, "--json") == 0
+    assert [case["status"] for case in json.loads(capsys.readouterr().out)["cases"]] == ["done", "skipped"]
+
+
+def test_a_case_that_fails_does_not_stop_the_others(model, image, tmp_path, capsys):
+    sitk.WriteImage(sitk.Image(8, 8, 8, sitk.sitkFloat32), str(tmp_path / "zero.nii.gz"))
+    rows = [{"case": "bad", "patient": "a", "t1c": "zero.nii.gz"}, {"case": "good", "patient": "b", "t1c": str(image)}]
+    cases = write_list(tmp_path / "cases.csv", rows)
+    assert run("detect", "--cases", cases, "--model", model, "--output", tmp_path / "out", "--json") == 2
+    outcome = json.loads(capsys.readouterr().out)["cases"]
+    assert [case["status"] for case in outcome] == ["failed", "done"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"good"}
+
+
+def test_training_from_a_list_gives_a_model_that_detects(tmp_path, image, capsys):
+    for seed in (1, 2):
+        phantom = balls(seed)
+        write_volume(phantom.volume, tmp_path / f"i{seed}.nii.gz")
+        write_volume(phantom.labels, tmp_path / f"l{seed}.nii.gz")
+    rows = [
+        {"case": f"c{s}", "patient": f"p{s}", "t1c": f"i{s}.nii.gz", "lesions": f"l{s}.nii.gz", "site": "A"}
+        for s in (1, 2)
+    ]
+    cases = write_list(tmp_path / "cases.csv", rows)
+    quick = [
+        "--steps",
+        100,
+        "--hidden",
+        "8,4",
+        "--dilations",
+        "1,2",
+        "--batch-size",
+        256,
+        "--negatives-per-case",
+        1000,
+        "--folds",
+        2,
+    ]
+    assert (
+        run("train", "mtann", "--cases", cases, "--output", tmp_path / "mine", *quick, "--licence", "CC0-1.0", "--json")
+        == 0
+    )
+    card = json.loads(capsys.readouterr().out)
+    assert card["training_lesions"] == 4
+    assert card["licence"] == "CC0-1.0"
+    assert [channel["name"] for channel in card["inputs"]["channels"]] == ["t1c"]
+    assert run("models", "verify", tmp_path / "mine") == 0
+    assert run("models", "info", tmp_path / "mine") == 0
+    assert run("detect", image, "--model", tmp_path / "mine", "--output", tmp_path / "out") == 0
+
+
+def test_models_are_listed(capsys):
+    assert run("models", "list", "--json") == 0
+    assert isinstance(json.loads(capsys.readouterr().out)["models"], list)
+    assert run("models", "info") == 2
+
+
+def test_interrupting_leaves_nothing_and_ends_with_130(model, image, tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mtann.report.save.draw_overlay", interrupt)
+    assert run("detect", image, "--model", model, "--output", tmp_path / "out") == 130
+    assert list(tmp_path.iterdir()) == []
+    assert "Stopped" in capsys.readouterr().err
+
+
+def test_a_defect_of_ours_is_one_line_too(model, image, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MTANN_TRACEBACK", raising=False)
+    monkeypatch.setattr("mtann.commands.detect.detect", lambda *_, **__: 1 / 0)
+    assert run("detect", image, "--model", model, "--output", tmp_path / "out") == 1
+    assert "Unexpected problem (ZeroDivisionError" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

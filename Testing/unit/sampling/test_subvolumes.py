@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from mtann.geometry import Geometry
+from mtann.preprocess.prepare import PreparedCase
+from mtann.sampling.folds import patient_folds
+from mtann.sampling.kernel import subvolume_offsets
+from mtann.sampling.lesions import Lesion
+from mtann.sampling.subvolumes import NEGATIVE, draw_samples, gather, mine_negatives
+from mtann.settings import NetworkSettings, TrainingSettings
+
+SINGLE = NetworkSettings(dilations=(1,), hidden=(2,))
+
+
+@pytest.fixture
+def prepared():
+    shape = (30, 30, 30)
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    mask = np.zeros(shape, dtype=bool)
+    mask[2:28, 2:28, 2:28] = True
+    return PreparedCase(Geometry(shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)), (image,), mask)
+
+
+def test_a_subvolume_holds_each_neighbour_at_its_offset():
+    image = np.arange(20 * 21 * 22, dtype=np.float32).reshape(20, 21, 22)
+    where = np.array([[10, 11, 12]])
+    sample = gather([image, -image], where, SINGLE)
+    assert sample.shape == (1, 1, 2, 171)
+    for number, (z, y, x) in enumerate(subvolume_offsets(3)):
+        assert sample[0, 0, 0, number] == image[10 + z, 11 + y, 12 + x]
+        assert sample[0, 0, 1, number] == -image[10 + z, 11 + y, 12 + x]
+
+
+def test_beyond_the_edge_the_edge_is_repeated():
+    image = np.arange(27, dtype=np.float32).reshape(3, 3, 3)
+    sample = gather([image], np.array([[0, 0, 0]]), SINGLE)
+    for number, offset in enumerate(subvolume_offsets(3)):
+        assert sample[0, 0, 0, number] == image[tuple(np.clip(offset, 0, 2))]
+
+
+def test_every_voxel_of_a_training_region_is_a_sample(prepared):
+    settings = TrainingSettings(teacher="gaussian", negatives_per_case=500)
+    samples = draw_samples(prepared, [Lesion((15.0, 15.0, 15.0), 4.0)], SINGLE, settings, np.random.default_rng(0))
+    region = samples.groups == 0
+    assert region.sum() == 9**3  # 1.7 * 2.8 = 4.76 voxels to each side.
+    assert samples.targets[region].max() == pytest.approx(1.0)
+    assert (samples.groups == NEGATIVE).sum() == 500
+    assert not samples.targets[~region].any()
+    centre = subvolume_offsets(3).tolist().index([0, 0, 0])
+    assert samples.inputs[region][0, 0, 0, centre] == prepared.channels[0][11, 11, 11]
+
+
+def test_negatives_come_from_tissue_away_from_lesions_and_half_of_them_are_unusual(prepared):
+    marked = np.zeros(prepared.grid.shape_zyx, dtype=np.float32)
+    marked[...] = np.arange(marked.size).reshape(marked.shape)  # Each voxel tells where it is.
+    case = PreparedCase(prepared.grid, (prepared.channels[0], marked), prepared.mask)
+    settings = TrainingSettings(teacher="gaussian", negatives_per_case=1000)
+    samples = draw_samples(case, [Lesion((15.0, 15.0, 15.0), 4.0)], SINGLE, settings, np.random.default_rng(0))
+    centre = subvolume_offsets(3).tolist().index([0, 0, 0])
+    places = samples.inputs[samples.groups == NEGATIVE][:, 0, 1, centre].astype(int)
+    index = np.stack(np.unravel_index(places, marked.shape), axis=1)
+    assert prepared.mask[tuple(index.T)].all()
+    assert not ((index >= 11) & (index <= 19)).all(axis=1).any()
+    assert len(places) == 1000
+
+
+def test_mining_takes_the_strongest_responses_away_from_lesions(prepared):
+    likelihood = np.zeros(prepared.grid.shape_zyx, dtype=np.float32)
+    likelihood[15, 15, 15] = 9  # On the lesion: not a mistake.
+    likelihood[5, 5, 5] = 2
+    likelihood[0, 0, 0] = 5  # Outside tissue.
+    image = np.zeros_like(likelihood)
+    image[5, 5, 5] = 7
+    case = PreparedCase(prepared.grid, (image,), prepared.mask)
+    mined = mine_negatives(likelihood, case, [Lesion((15.0, 15.0, 15.0), 4.0)], SINGLE, TrainingSettings())
+    centre = subvolume_offsets(3).tolist().index([0, 0, 0])
+    assert 7 in mined.inputs[:, 0, 0, centre]
+    assert not mined.targets.any()
+    assert (mined.groups == NEGATIVE).all()
+
+
+def test_a_patient_is_never_on_both_sides_of_a_split():
+    patients = ["a", "b", "a", "c", "d", "b", "e"]
+    folds = patient_folds(patients, 3, seed=1)
+    assert sorted(np.concatenate(folds).tolist()) == list(range(7))
+    for fold in folds:
+        held_out = {patients[index] for index in fold}
+        assert held_out.isdisjoint(patients[index] for index in range(7) if index not in fold)
+    assert len(patient_folds(patients, 20, seed=0)) == 5
+    assert patient_folds(["a", "a"], 5, seed=0) == []
+    assert patient_folds(patients, 0, seed=0) == []
