@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from types import FrameType, ModuleType
 
@@ -27,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     console = Console(as_json="--json" in given)
+    former = signal.signal(signal.SIGTERM, _stop) if threading.current_thread() is threading.main_thread() else None
     try:
-        signal.signal(signal.SIGTERM, _stop)
         parser, command = _parser(given)
         parsed = parser.parse_args(given)
         return int(command.run(parsed, console)) if command else 2
@@ -51,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Please report it; MTANN_TRACEBACK=1 shows where it happened.",
         )
         return 1
+    finally:
+        if former is not None:
+            signal.signal(signal.SIGTERM, former)
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:

@@ -20,7 +20,6 @@ from mtann.volume_nifti import check_nifti
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 _CHUNK = 1 << 20
-_NIFTI_1_HEADER, _NIFTI_2_HEADER = 348, 540
 _READABLE = (
     "NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha, .mhd), a two-dimensional picture, "
     "or a folder with one DICOM series"

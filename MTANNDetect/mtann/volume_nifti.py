@@ -9,7 +9,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from mtann.errors import ImageError
 _CHUNK = 1 << 20
 _HEADER, _NIFTI_1, _NIFTI_2 = 352, 348, 540
 _FLOAT_TYPES = {16: "f4", 64: "f8"}
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,12 @@ def check_nifti(path: Path) -> None:
         )
     if broken:
         raise ImageError(
-            f"'{path.name}' has {broken} voxels that are not finite numbers (NaN or infinity). Find out where they come "
-            "from, and replace them, for example by the background value, first."
+            f"'{path.name}' has {broken} voxels that are not finite numbers (NaN or infinity). Find out where they "
+            "come from, and replace them, for example by the background value, first."
         )
 
 
-def _read_header(file: IO[bytes], name: str) -> _Header:
+def _read_header(file: _Readable, name: str) -> _Header:
     header = file.read(_HEADER)
     for order in ("<", ">"):
         size = struct.unpack_from(order + "i", header)[0] if len(header) >= _NIFTI_1 else 0
@@ -76,7 +80,7 @@ def _read_header(file: IO[bytes], name: str) -> _Header:
     )
 
 
-def _read_voxels(file: IO[bytes], header: _Header) -> tuple[int, int]:
+def _read_voxels(file: _Readable, header: _Header) -> tuple[int, int]:
     """Length of the file in bytes, and how many of its voxels are not finite."""
     length = _HEADER + len(file.read(header.offset - _HEADER))
     left, broken = header.voxel_bytes, 0

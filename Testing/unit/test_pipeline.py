@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from small_models import BALLS, NETWORK, QUICK, ball_cases, ball_model, balls
 
 from mtann import detect, train
 from mtann.errors import CancelledError, CasesError, GeometryError, ImageError, MTANNError, SettingsError
 from mtann.geometry import Geometry
 from mtann.phantoms.shapes import sphere_phantom
 from mtann.volume import Volume
-from small_models import BALLS, NETWORK, QUICK, ball_cases, ball_model, balls
 
 
 def test_both_balls_are_reported_and_nothing_else():

@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from small_models import BALLS, ball_model, balls
 
 from mtann.cli import main
 from mtann.models.bundle import save_bundle
 from mtann.volume_io import read_volume, write_volume
-from small_models import BALLS, ball_model, balls
 
 SIX_FILES = {
     "likelihood.nii.gz",

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from small_models import ball_model, balls
 
 from mtann.cli import main
 from mtann.models.bundle import CARD_FILE, WEIGHTS_FILE, save_bundle
 from mtann.volume_io import write_volume
-from small_models import ball_model, balls
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +175,11 @@ def test_a_full_disk(model, image, tmp_path):
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "from mtann.cli import main\n"
-        f"sys.exit(main(['detect', {str(image)!r}, '--model', {str(model)!r}, '--output', {str(tmp_path / 'out')!r}]))\n"
+        "sys.exit(main(['detect', *sys.argv[1:]]))\n"
     )
     path = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, str(image), "--model", str(model), "--output", str(tmp_path / "out")],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": path},

@@ -49,7 +49,7 @@ def test_the_axial_plane_is_the_patients_not_the_arrays():
 
 
 def test_the_largest_section_is_taken():
-    voxels = np.concatenate([box(1, 2, 2), box(1, 9, 9) + [3, 0, 0], box(1, 3, 3) + [6, 0, 0]])
+    voxels = np.concatenate([box(1, 2, 2), box(1, 9, 9) + np.array([3, 0, 0]), box(1, 3, 3) + np.array([6, 0, 0])])
     assert measure(voxels, UNIT).axial_diameter_mm == pytest.approx(9 * np.sqrt(2))
 
 

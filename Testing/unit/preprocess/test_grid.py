@@ -61,9 +61,9 @@ def test_a_constant_image_stays_constant_everywhere(geometry: Geometry) -> None:
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_outside_the_image_its_edge_is_repeated(axis: int) -> None:
     slope = tuple(float(axis == world) for world in range(3))
-    # Off the image's lattice along one axis: beyond the image, the nearest voxel stands for its neighbours across it.
-    middle = np.array((5.0, -7.0, 9.0)) + 0.25 * np.eye(3)[axis]
-    target = grid((40, 40, 40), (1.0, 1.0, 1.0), None, tuple(middle.tolist()))
+    # Longer than the image along one axis only: beyond a face, its nearest voxels are repeated without interpolation.
+    shape = tuple(40 if index == 2 - axis else 10 for index in range(3))
+    target = grid(shape, (1.0, 1.0, 1.0), None, (5.25, -6.75, 9.25))
     low, high = (AXIAL.lps_from_index(corner)[axis] for corner in ((0, 0, 0), (23, 25, 27)))
     expected = np.clip(world_points(target)[..., axis], low, high)
     np.testing.assert_allclose(resample(ramp(AXIAL, slope, 0.0), target), expected, atol=1e-4)
@@ -96,12 +96,16 @@ def test_smoothing_for_a_coarser_grid_keeps_the_mean_and_takes_the_noise() -> No
     assert coarse.std() == pytest.approx(10.0 * (2 * np.sqrt(np.pi) * sigma) ** -1.5, rel=0.15)
 
 
-def test_an_image_is_not_smoothed_along_an_axis_that_stays_as_fine() -> None:
+@pytest.mark.parametrize("axes", [np.eye(3), SAGITTAL_AXES, CORONAL_AXES], ids=["axial", "sagittal", "coronal"])
+def test_smoothing_follows_the_patients_axes_and_not_the_arrays(axes: FloatArray) -> None:
+    # One bright plane across LPS z; the grid is coarse along x and y, however its own axes are ordered.
     lines = np.zeros((9, 32, 32), np.float32)
     lines[4] = 1.0
-    image = Volume(lines, grid((9, 32, 32)))
-    coarse_in_plane = resample(image, grid((9, 8, 8), (4.0, 4.0, 1.0)))
-    assert coarse_in_plane[:, 4, 4] == pytest.approx(lines[:, 4, 4], abs=1e-5)
+    spacing = np.array([4.0, 4.0, 1.0]) @ np.abs(axes)
+    shape = np.array([8, 8, 9]) @ np.abs(axes).astype(int)
+    target = grid(tuple(shape[::-1].tolist()), tuple(spacing.tolist()), axes)
+    expected = np.abs(world_points(target)[..., 2]) < 0.5
+    assert resample(Volume(lines, grid((9, 32, 32))), target) == pytest.approx(expected.astype(float), abs=1e-5)
 
 
 CENTRE = (4.3, -6.1, 8.9)

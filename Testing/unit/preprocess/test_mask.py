@@ -9,7 +9,7 @@ from mtann.preprocess.mask import background_value, choose_mask_kind, make_mask
 SHAPE = (10, 24, 28)
 
 
-def ball(radius: float, centre: tuple[float, float, float] = (4.5, 11.5, 13.5)) -> np.ndarray:
+def ball(radius: float, centre: tuple[float, float, float] = (4.5, 10.5, 14.5)) -> np.ndarray:
     offset = np.moveaxis(np.indices(SHAPE), 0, -1) - centre
     return np.linalg.norm(offset * (2, 1, 1), axis=-1) <= radius
 
