@@ -6,11 +6,15 @@ import pytest
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 pytest.importorskip("torch", reason="torch is not installed")
 
+from ball_grids import GRIDS, SPHERES
+
 import slicer
 from conftest import linear_transform, rotation
 from mtann.geometry import Geometry
 from mtann.phantoms.shapes import Sphere, sphere_phantom
+from mtann.pipeline import detect
 from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
+from mtann.volume_io import read_volume, write_volume
 from MTANNDetectLib.Logic import DetectLogic, TrainingNodes
 from MTANNDetectLib.Spaces import worldFromLocal
 from MTANNDetectLib.VolumeAdapter import LABEL_MAP_CLASS, nodeFromVolume
@@ -69,3 +73,23 @@ def test_lesions_are_found_where_they_are_in_the_world(scene, model, moved, flip
     offset_mm = np.linalg.norm(world[nearest] - expected, axis=1)
     assert offset_mm.max() <= max(SPACING_MM) / 2
     assert sorted(nearest.tolist()) == [0, 1, 2], "the three lesions are not the three best candidates"
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["in the world", "under a parent transform"])
+@pytest.mark.parametrize("grid", ["flipped", "permuted", "anisotropic and oblique", "one slice"])
+def test_a_file_and_a_node_give_the_same_candidates(scene, model, tmp_path, grid, moved):
+    phantom = sphere_phantom(GRIDS[grid], SPHERES, noise_sigma=0.03, seed=3)
+    path = tmp_path / "image.nii.gz"
+    write_volume(phantom.volume, path)
+    by_file = detect(read_volume(path), model, device="cpu")
+    image = nodeFromVolume(phantom.volume, "image")
+    if moved:
+        matrix = np.eye(4)
+        matrix[:3, :3] = rotation((1.0, -0.4, 0.2), 0.7)
+        matrix[:3, 3] = (30, -20, 10)
+        image.SetAndObserveTransformNodeID(linear_transform(matrix).GetID())
+    found = DetectLogic().detect(image, model, device="cpu")
+    assert by_file.reported
+    world = slicer.util.arrayFromMarkupsControlPoints(found.markupsNode, world=True)
+    expected = [np.array(candidate.centroid_lps_mm) * (-1, -1, 1) for candidate in by_file.reported]
+    np.testing.assert_allclose(world, worldFromLocal(image, np.array(expected)), atol=1e-3)

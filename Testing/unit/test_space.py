@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
+from ball_grids import GRIDS, SPHERES
 
 from mtann.cases import TrainingCase
-from mtann.geometry import Geometry
-from mtann.phantoms.shapes import Sphere, sphere_phantom
+from mtann.phantoms.shapes import sphere_phantom
 from mtann.pipeline import detect
 from mtann.sampling.lesions import lesions_from_label_map
 from mtann.settings import NetworkSettings, TrainingSettings
@@ -14,34 +13,6 @@ from mtann.teach import train
 from mtann.volume_io import read_volume, write_volume
 
 pytestmark = pytest.mark.slow
-
-SPHERES = (
-    Sphere((-24.0, -20.0, 0.0), 1.5, 1.0),
-    Sphere((22.0, -22.0, 0.0), 3.0, 1.0),
-    Sphere((-26.0, 20.0, 0.0), 6.0, 1.0),
-    Sphere((14.0, 14.0, 0.0), 15.0, 1.0),
-)
-OBLIQUE = Rotation.from_euler("xyz", (20, -15, 35), degrees=True).as_matrix()
-FLIPPED = np.diag([-1.0, 1.0, -1.0])
-PERMUTED = np.array([[0.0, 0, -1], [1, 0, 0], [0, 1, 0]])
-
-
-def centred(shape_zyx, spacing_xyz, axes=None):
-    """A grid whose middle is the world's origin, but for a fraction of a voxel."""
-    axes = np.eye(3) if axes is None else axes
-    origin = -axes @ ((np.array(shape_zyx[::-1]) - 1) / 2 * np.array(spacing_xyz)) + 0.1
-    return Geometry(tuple(shape_zyx), tuple(spacing_xyz), tuple(origin), tuple(np.asarray(axes, dtype=float).ravel()))
-
-
-GRIDS = {
-    "isotropic": centred((60, 100, 100), (1.0, 1.0, 1.0)),
-    "oblique": centred((90, 100, 100), (1.0, 1.0, 1.0), OBLIQUE),
-    "flipped": centred((60, 100, 100), (1.0, 1.0, 1.0), FLIPPED),
-    "permuted": centred((100, 60, 100), (1.0, 1.0, 1.0), PERMUTED),
-    "anisotropic": centred((13, 180, 180), (0.5, 0.5, 5.0)),
-    "anisotropic and oblique": centred((19, 180, 180), (0.5, 0.5, 5.0), OBLIQUE),
-    "one slice": centred((1, 180, 180), (0.5, 0.5, 1.0)),
-}
 
 
 def taught_on(geometry, dimensions):

@@ -45,16 +45,17 @@ def read_settings(arguments: argparse.Namespace, base: S) -> S:
     Raises:
         SettingsError: A value is out of range or of the wrong type.
     """
+    values = base.model_dump()
     given = {
-        name: _value(text) for name in type(base).model_fields if (text := getattr(arguments, name, None)) is not None
+        name: _value(text, is_list=isinstance(values[name], tuple))
+        for name in values
+        if (text := getattr(arguments, name, None)) is not None
     }
-    return make_settings(type(base), **{**base.model_dump(), **given})
+    return make_settings(type(base), **{**values, **given})
 
 
-def _value(text: str) -> Any:
-    """A number, truth value or list where the text reads as one, else the text itself."""
+def _value(text: str, is_list: bool) -> Any:
+    """A number or truth value where the text reads as one, a list where one is due, else the text itself."""
     with suppress(ValueError):
-        return json.loads(text)
-    with suppress(ValueError):
-        return json.loads(f"[{text}]")
+        return json.loads(f"[{text.strip('[]()')}]" if is_list else text)
     return text

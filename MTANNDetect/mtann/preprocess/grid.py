@@ -96,7 +96,8 @@ def check_overlap(volume: Volume, reference: Volume) -> float:
         GeometryError: They share no tissue at all.
     """
     share = overlap_fraction(volume.geometry, reference.geometry)
-    if share == 0:
+    # A small block may fall between the sampled points of a large one, but not the other way round.
+    if share == 0 and overlap_fraction(reference.geometry, volume.geometry) == 0:
         raise GeometryError(
             f"'{volume.name}' does not overlap '{reference.name}' in space. "
             "Both must show the same part of one patient in one coordinate system: "

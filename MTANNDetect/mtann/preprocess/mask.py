@@ -73,8 +73,16 @@ def _body(array: FloatVolume, threshold: float) -> BoolVolume:
 
 
 def _fill(mask: BoolVolume) -> BoolVolume:
-    """Fill holes in each slice: a slab's lungs are open at its ends, so filling in three dimensions would miss them."""
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
+    """Fill what is closed within a slice of any of the three directions.
+
+    A slab's lungs are open at its ends, so filling in three dimensions would miss them; and which array axis runs along
+    the patient depends on how the image is stored.
+    """
+    filled = mask.copy()
+    for axis in range(3):
+        for plane, target in zip(np.moveaxis(mask, axis, 0), np.moveaxis(filled, axis, 0), strict=True):
+            target |= ndimage.binary_fill_holes(plane)
+    return filled
 
 
 def _otsu(array: FloatVolume) -> float:

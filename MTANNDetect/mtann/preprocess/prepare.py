@@ -98,7 +98,7 @@ def prepare(
             )
         images.append(resample(volume, grid))
     run.report("prepare", 0.8, "Finding tissue")
-    tissue, mask_warnings = _tissue(images[0], specification, first, mask, grid)
+    tissue, mask_warnings = _tissue(specification, first, mask, grid)
     normalised = []
     for image, channel in zip(images, expected, strict=True):
         run.check()
@@ -117,7 +117,7 @@ def _spacing_warnings(first: Volume, specification: InputSpecification) -> list[
 
 
 def _tissue(
-    image: FloatVolume, specification: InputSpecification, first: Volume, mask: Volume | None, grid: Geometry
+    specification: InputSpecification, first: Volume, mask: Volume | None, grid: Geometry
 ) -> tuple[BoolVolume, list[str]]:
     if mask is not None:
         check_overlap(mask, first)
