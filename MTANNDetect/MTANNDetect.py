@@ -33,7 +33,7 @@ class MTANNDetect(ScriptedLoadableModule):
             "and a model, and get a likelihood volume, scored candidates and their outlines. "
             "Research software, not a medical device: every result must be reviewed by a qualified reader."
         )
-        parent.acknowledgementText = "After Suzuki et al., IEEE Transactions on Medical Imaging 2006."
+        parent.acknowledgementText = "After Suzuki et al., Medical Physics 2003 and 2006."
 
 
 class MTANNDetectWidget(ScriptedLoadableModuleWidget):

@@ -122,5 +122,5 @@ PRESETS: dict[str, tuple[NetworkSettings, TrainingSettings]] = {
         TrainingSettings(teacher="gaussian", fixed_teaching_sigma_voxels=4.5, mining_rounds=0, augment=False),
     ),
 }
-"""Settings by name. ``historic`` is frozen: Suzuki et al., IEEE TMI 25:406 (2006), 171 inputs, 25 hidden units, sigma
+"""Settings by name. ``historic`` is frozen: Suzuki et al., Med Phys 33:3814 (2006), 171 inputs, 25 hidden units, sigma
 4.5 voxels; the region of 15^3 is 1.7 sigma to each side."""

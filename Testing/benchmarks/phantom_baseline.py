@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from log_detector import BlobFinder, LogSettings
 
+from mtann.evaluation.matching import match_places
 from mtann.phantoms.head import Phantom, head_phantom
+from mtann.sampling.lesions import lesions_from_label_map
 
 FIRST_TRAINING_SEED = 1000
 LEAST_HITS = 7
 MOST_FALSE_ALARMS = 2
-REACH_MM = 1.0
 
 GRID = [
     LogSettings(sigmas, power, flatten, suppress, erode)
@@ -51,32 +52,12 @@ class Verdict:
 
 
 def judge(phantom: Phantom, centres_lps_mm: npt.ArrayLike, scores: npt.ArrayLike) -> Verdict:
-    """Sort candidates into hits and false alarms: a hit lies inside a lesion's label or within 1 mm of it.
-
-    Several candidates on one lesion count once, and none of them is a false alarm.
-    """
+    """Sort candidates into hits and false alarms by the library's hit criterion."""
     centres = np.asarray(centres_lps_mm, dtype=float).reshape(-1, 3)
-    owners = np.array([_owner(phantom, centre) for centre in centres], dtype=int)
-    strengths = np.asarray(scores, dtype=float)
-    hits = [strengths[owners == lesion.label].max() for lesion in phantom.lesions if np.any(owners == lesion.label)]
-    return Verdict(np.sort(np.array(hits, dtype=float))[::-1], np.sort(strengths[owners == 0])[::-1])
-
-
-def _owner(phantom: Phantom, centre_lps_mm: npt.NDArray[np.float64]) -> int:
-    """Label of the lesion at or within 1 mm of a point, or 0."""
-    geometry = phantom.labels.geometry
-    index = geometry.index_from_lps(centre_lps_mm)
-    spacing = np.array(geometry.spacing_zyx_mm)
-    low = np.maximum(np.floor(index - REACH_MM / spacing - 1).astype(int), 0)
-    high = np.ceil(index + REACH_MM / spacing + 1).astype(int) + 1
-    box = phantom.labels.array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    found = np.argwhere(box > 0)
-    if not len(found):
-        return 0
-    # From a voxel's nearest face, not its centre.
-    distance = np.linalg.norm(np.clip(np.abs(found + low - index) - 0.5, 0, None) * spacing, axis=1)
-    nearest = int(distance.argmin())
-    return int(box[tuple(found[nearest])]) if distance[nearest] <= REACH_MM else 0
+    lesions = lesions_from_label_map(phantom.labels, keep_instances=True)
+    outcome = match_places([tuple(centre) for centre in centres.tolist()], np.asarray(scores, float).tolist(), lesions)
+    hits = [score for score in outcome.lesion_scores if np.isfinite(score)]
+    return Verdict(np.array(sorted(hits, reverse=True)), np.array(sorted(outcome.false_alarm_scores, reverse=True)))
 
 
 def verdicts(seeds: Iterable[int], grid: Sequence[LogSettings]) -> list[list[Verdict]]:

@@ -2,7 +2,7 @@
 
 Scale selection follows Lindeberg (Int J Comput Vis 30:79, 1998) on the *likelihood*, not on the image: differences of
 Gaussians with a constant ratio answer equally to bumps of any size, so a 3 mm and a 40 mm lesion are found by one rule.
-The score is Suzuki's: the Gaussian-weighted mean of the likelihood about the peak (IEEE TMI 25:406, 2006, eq. 7), with
+The score is Suzuki's: the Gaussian-weighted mean of the likelihood about the peak (Med Phys 33:3814, 2006), with
 the selected scale as its width.
 """
 

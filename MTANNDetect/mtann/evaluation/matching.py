@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtann.detection.candidate import Candidate
+from mtann.geometry import Triple
 from mtann.sampling.lesions import Lesion
 
 HIT_TOLERANCE_MM = 1.0
@@ -33,27 +34,35 @@ class Match:
 
 def match(candidates: Sequence[Candidate], lesions: Sequence[Lesion], point_radius_mm: float = 4.0) -> Match:
     """Match candidates to lesions by :data:`HIT_CRITERION`; where several lesions qualify, the nearest is hit."""
+    places = [candidate.centroid_lps_mm for candidate in candidates]
+    return match_places(places, [candidate.score for candidate in candidates], lesions, point_radius_mm)
+
+
+def match_places(
+    places_lps_mm: Sequence[Triple], scores: Sequence[float], lesions: Sequence[Lesion], point_radius_mm: float = 4.0
+) -> Match:
+    """Match scored places of any detector, as :func:`match` does."""
     best = [-np.inf] * len(lesions)
     hits: list[int | None] = []
-    for candidate in candidates:
-        distances = [_distance_mm(candidate, lesion, point_radius_mm) for lesion in lesions]
+    for place, score in zip(places_lps_mm, scores, strict=True):
+        distances = [_distance_mm(place, lesion, point_radius_mm) for lesion in lesions]
         nearest = int(np.argmin(distances)) if distances else 0
         if not distances or distances[nearest] > HIT_TOLERANCE_MM:
             hits.append(None)
             continue
         hits.append(nearest)
-        best[nearest] = max(best[nearest], candidate.score)
-    alarms = tuple(c.score for c, hit in zip(candidates, hits, strict=True) if hit is None)
+        best[nearest] = max(best[nearest], score)
+    alarms = tuple(float(score) for score, hit in zip(scores, hits, strict=True) if hit is None)
     return Match(tuple(float(score) for score in best), alarms, tuple(hits))
 
 
-def _distance_mm(candidate: Candidate, lesion: Lesion, point_radius_mm: float) -> float:
-    """Distance from the candidate's centroid to the lesion; 0 within it."""
+def _distance_mm(place_lps_mm: Triple, lesion: Lesion, point_radius_mm: float) -> float:
+    """Distance from a place to the lesion; 0 within it."""
     if lesion.outline is None:
         radius = lesion.radius_mm or point_radius_mm
-        return max(0.0, float(np.linalg.norm(np.subtract(candidate.centroid_lps_mm, lesion.centre_lps_mm))) - radius)
+        return max(0.0, float(np.linalg.norm(np.subtract(place_lps_mm, lesion.centre_lps_mm))) - radius)
     geometry = lesion.outline.geometry
-    index = geometry.index_from_lps(candidate.centroid_lps_mm)
+    index = geometry.index_from_lps(place_lps_mm)
     # Distance to the nearest voxel's block, not to its centre, so that thick slices count as what they show.
     voxels = np.argwhere(lesion.outline.array)
     gap = np.maximum(np.abs(voxels - index) - 0.5, 0.0) * np.array(geometry.spacing_zyx_mm)

@@ -1,6 +1,6 @@
 """The MTANN: a small regression network on a subvolume, giving one value for its centre voxel.
 
-Suzuki et al., Med Phys 30:1602 (2003) and IEEE TMI 25:406 (2006): f(x) = v . sigmoid(W x + b) + c with linear output.
+Suzuki et al., Med Phys 30:1602 (2003) and Med Phys 33:3814 (2006): f(x) = v . sigmoid(W x + b) + c with linear output.
 Here x holds the subvolume at one or more resolution levels and in one or more channels. The first layer's weights are
 kept one number an input, shape (hidden, levels, channels, offsets), so that the network can be evaluated on gathered
 subvolumes (training) and by convolution (scanning) alike.
