@@ -172,7 +172,12 @@ def _write_footer(page: _Page, scene: Scene) -> None:
     model = f"Model {result.model.name} {result.model.version}"
     page.write(_MARGIN, 0.68, f"{_shortened(model, 70)}    threshold {result.threshold:.3g}", 9)
     page.write(
-        _MARGIN, 0.45, "Patient's right is on the left. Positions in mm from the scanner's zero point.", 9, MUTED
+        _MARGIN,
+        0.45,
+        "Patient's right is on the left. Positions in mm from the scanner's zero point. Dashed: below the threshold, "
+        "down to half of it.",
+        9,
+        MUTED,
     )
     page.write(_MARGIN, 0.22, "Research use only. Not a medical device.", 9, WARNING)
     width = 2.6

@@ -22,6 +22,10 @@ _MOST_OPAQUE = 0.75
 _MARGIN_MM = 12.0
 
 
+LEAST_SHARE_DRAWN = 0.5
+"""Outlines are drawn of candidates with at least this share of the threshold."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """An image with what was found in it.
@@ -58,9 +62,13 @@ class Scene:
         return likelihood_colours(view.resample(self.result.likelihood, outside=0.0) / self.top)
 
     def outlines(self, view: View) -> list[tuple[Candidate, FloatArray]]:
-        """Candidates that a plane cuts, each with its share of every pixel (v, u), 0.5 at the outline."""
+        """Candidates that a plane cuts, each with its share of every pixel (v, u), 0.5 at the outline.
+
+        Those far below the threshold are left out: a hundred faint outlines would hide the image.
+        """
         labels = np.unique(view.resample(self.result.candidate_map, outside=0, order=0)).astype(int)
-        found = {candidate.id: candidate for candidate in self.result.candidates}
+        least = LEAST_SHARE_DRAWN * self.result.threshold
+        found = {c.id: c for c in self.result.candidates if c.reported or c.score >= least or c.id == 1}
         return [
             (found[label], view.resample(self._alone(label), outside=0.0))
             for label in labels.tolist()
