@@ -7,11 +7,11 @@ what the slice views show.
 from collections.abc import Sequence
 
 import numpy as np
+import slicer
 import vtk
 from slicer.util import vtkMatrixFromArray
 from vtk.util import numpy_support
 
-import slicer
 from mtann.errors import GeometryError, ImageError
 from mtann.geometry import Geometry
 from mtann.volume import Volume

@@ -5,7 +5,6 @@ Both are laid out in OKLab, where equal steps look equally large, so no likeliho
 
 import numpy as np
 import numpy.typing as npt
-
 import slicer
 
 TABLE_NAME = "MTANN likelihood"

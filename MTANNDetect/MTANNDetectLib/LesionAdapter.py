@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import slicer
 import slicer.util
 import vtk
 from vtk.util import numpy_support
 
-import slicer
 from mtann.errors import CasesError, ImageError
 from mtann.geometry import Geometry
 from mtann.volume import Volume

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 import slicer
 
 from .Colours import likelihoodColourTable

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import slicer
+
 from mtann.errors import CasesError, ImageError
 from mtann.progress import CancelCheck, ProgressCallback
 from mtann.volume import Volume

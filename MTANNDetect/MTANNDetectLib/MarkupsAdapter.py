@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import vtk
-
 import slicer
+import vtk
 
 from .Coordinates import flipped
 

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import slicer
 import vtk
 
-import slicer
 from mtann.errors import OutputError
 
 from .Colours import candidateColour

@@ -3,9 +3,9 @@
 import unittest
 
 import numpy as np
+import slicer
 import slicer.util
 
-import slicer
 from mtann.errors import ImageError
 
 from .VolumeAdapter import nodeFromVolume, volumeFromNode

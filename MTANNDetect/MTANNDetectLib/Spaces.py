@@ -6,11 +6,11 @@ All points here are RAS millimetres. ``None`` in place of a transform node means
 
 import numpy as np
 import numpy.typing as npt
+import slicer
 import slicer.util
 import vtk
 from vtk.util import numpy_support
 
-import slicer
 from mtann.geometry import FloatArray
 
 _RIGID_TOLERANCE = 1e-4

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import slicer
 import vtk
 
-import slicer
 from mtann.errors import CasesError
 
 from .Coordinates import flipped

@@ -4,9 +4,9 @@ A volume holds the node's voxels and their place in the node's own coordinates; 
 """
 
 import numpy as np
+import slicer
 import slicer.util
 
-import slicer
 from mtann.errors import ImageError
 from mtann.volume import Volume
 

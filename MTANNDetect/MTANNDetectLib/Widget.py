@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import slicer
 import slicer.util
 
-import slicer
 from mtann.errors import CancelledError, MTANNError, SettingsError
 from mtann.progress import CancelCheck, Progress, ProgressCallback
 

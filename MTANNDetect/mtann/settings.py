@@ -93,13 +93,17 @@ class TrainingSettings(Settings):
     seed: int = Field(0, ge=0, description="seed of every random choice")
 
 
+DEFAULT_SCALES_MM = (1.0, 1.6, 2.6, 4.1, 6.6, 10.5)
+"""Scoring sigmas for lesions of 3 to 40 mm, where no training lesions are known."""
+
+
 class DetectionSettings(Settings):
     """How candidates are found in a likelihood volume."""
 
     scales_mm: tuple[Positive, ...] = Field(
-        (1.0, 1.6, 2.6, 4.1, 6.6, 10.5),
-        min_length=1,
-        description="scoring sigmas at which peaks are sought, ascending, in mm",
+        (),
+        description="scoring sigmas at which peaks are sought, ascending, in mm; "
+        "if none are given, training chooses them by its lesions' radii",
     )
     outline_fraction: float = Field(
         0.5, gt=0, lt=1, description="an outline is where the likelihood exceeds this fraction of its peak"

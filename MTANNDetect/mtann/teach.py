@@ -11,6 +11,7 @@ from mtann.backends.device import choose_device
 from mtann.cases import TrainingCase
 from mtann.detection.find import find_candidates
 from mtann.detection.operating_points import OperatingPoint, choose_operating_points
+from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
 from mtann.evaluation.matching import Match, match
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
 
 _CT_AIR_HU = -500.0
+_MOST_MINED_CASES = 12
+"""So many scans a mining round keep training short however many cases there are."""
 _FLOOR_SHARE = 0.5
 """Candidates are kept down to this share of the most sensitive operating point's threshold, for a live threshold."""
 
@@ -139,12 +142,17 @@ def _make_plan(
 ) -> _Plan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
     names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
-    network = network or NetworkSettings()
+    network, training = network or NetworkSettings(), training or TrainingSettings()
+    detection = detection or DetectionSettings()
+    inputs = _input_specification(cases, names, network.dimensions, spacing_mm)
+    if not detection.scales_mm:
+        radii = [lesion.radius_mm or training.point_radius_mm for case in cases for lesion in case.lesions]
+        detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
     return _Plan(
-        inputs=_input_specification(cases, names, network.dimensions, spacing_mm),
+        inputs=inputs,
         network=network,
-        training=training or TrainingSettings(),
-        detection=detection or DetectionSettings(),
+        training=training,
+        detection=detection,
         device=choose_device(device),
     )
 
@@ -193,15 +201,19 @@ def _fit(taught: Sequence[_Taught], plan: _Plan, run: Run) -> "MTANN":
     rounds = plan.training.mining_rounds + 1
     for number in range(rounds):
         if number:
-            samples += _mine(network, taught, plan, run.part((number - 0.3) / rounds, number / rounds))
+            samples += _mine(network, taught, plan, number, run.part((number - 0.3) / rounds, number / rounds))
         fit(network, samples, plan.training, device=plan.device, run=run.part(number / rounds, (number + 0.7) / rounds))
     return network
 
 
-def _mine(network: "MTANN", taught: Sequence[_Taught], plan: _Plan, run: Run) -> list[Samples]:
+def _mine(network: "MTANN", taught: Sequence[_Taught], plan: _Plan, seed: int, run: Run) -> list[Samples]:
+    """False responses of the network on the training cases: on all, or where there are many, on some drawn anew."""
+    random = np.random.default_rng([plan.training.seed, 3, seed])
+    count = min(len(taught), _MOST_MINED_CASES)
     mined = []
-    for number, one in enumerate(taught):
-        likelihood = _scan(network, one, plan, run.part(number / len(taught), (number + 1) / len(taught)))
+    for number, index in enumerate(random.choice(len(taught), count, replace=False)):
+        one = taught[index]
+        likelihood = _scan(network, one, plan, run.part(number / count, (number + 1) / count))
         mined.append(mine_negatives(likelihood, one.prepared, one.case.lesions, plan.network, plan.training))
     return mined
 

@@ -1,6 +1,6 @@
 """How long ``import mtann`` and ``mtann --help`` take, each in a process of its own.
 
-    python Testing/dev.py bench startup
+python Testing/dev.py bench startup
 """
 
 import platform

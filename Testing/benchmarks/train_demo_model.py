@@ -39,7 +39,8 @@ def training_case(seed: int) -> TrainingCase:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=20, help="how many phantoms to learn from")
+    parser.add_argument("--cases", type=int, default=30, help="how many phantoms to learn from")
+    parser.add_argument("--folds", type=int, default=2, help="for the operating points")
     parser.add_argument("--output", type=Path, default=BUNDLED / DEMO_MODEL, help="where to save the model")
     arguments = parser.parse_args()
     start = time.perf_counter()
@@ -48,7 +49,7 @@ def main() -> int:
         name=DEMO_MODEL,
         channels=("t1c",),
         class_name="enhancing lesion",
-        training=TrainingSettings(steps=1500, mining_rounds=2, folds=3),
+        training=TrainingSettings(steps=3000, mining_rounds=2, folds=arguments.folds),
         card={"description": DESCRIPTION, "intended_use": INTENDED_USE, "licence": "Apache-2.0", "body_part": "brain"},
         output=arguments.output,
         device="cpu",

@@ -81,9 +81,8 @@ def rotation(axis: tuple[float, float, float], angle: float) -> np.ndarray:
 
 def linear_transform(matrix: np.ndarray, name: str = "transform") -> object:
     """A linear transform node in the scene."""
-    import slicer.util
-
     import slicer
+    import slicer.util
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))

@@ -28,9 +28,8 @@ def main(arguments: list[str]) -> None:
 
     # Slicer's package would take this script's folder for a part of itself if the folder's parent were on the path.
     sys.path[:0] = [str(ROOT / "MTANNDetect"), str(Path(__file__).parent)]
-    from views import Views
-
     import slicer
+    from views import Views
 
     views = Views(TILE_PIXELS)
     slicer.mrmlScene = views.scene

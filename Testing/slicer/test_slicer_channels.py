@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 
+import slicer
 import slicer.util
 import vtk
 
-import slicer
 from conftest import linear_transform, rotation
 from mtann.errors import CasesError, GeometryError, ImageError
 from MTANNDetectLib.ChannelAdapter import volumesFromNodes

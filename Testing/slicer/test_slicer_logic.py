@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 
+import slicer
 import slicer.util
 import vtk
 from results import make_result
 
-import slicer
 from conftest import linear_transform
 from mtann.errors import CancelledError, CasesError, ImageError, MissingPackageError
 from MTANNDetectLib import Logic

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 pytest.importorskip("PySide6.QtUiTools", reason="PySide6 is not installed (pip install PySide6-Essentials)")
 
+import slicer
 import slicer.util
 from PySide6.QtWidgets import QApplication
 from results import make_result
@@ -17,7 +18,6 @@ from standins.module import MODULE_FOLDER, scriptedLoadableModule
 from standins.strict import plain
 from standins.ui import loadUI
 
-import slicer
 from mtann.errors import CancelledError, MissingPackageError, ModelError, SettingsError
 from mtann.progress import Progress
 from MTANNDetectLib.Models import ModelChoice

@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 pytest.importorskip("trame_slicer.core", reason="trame-slicer is not installed (pip install trame-slicer)")
 
+import slicer
 from results import make_result
 from views import Views, readPng
 
-import slicer
 from mtann.geometry import Geometry
 from mtann.volume import Volume
 from MTANNDetectLib.ResultAdapter import nodesFromResult

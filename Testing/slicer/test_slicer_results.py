@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 
+import slicer
 import slicer.util
 from results import SCORES, make_result
 
-import slicer
 from conftest import linear_transform, rotation
 from mtann.errors import CasesError
 from MTANNDetectLib import ResultAdapter

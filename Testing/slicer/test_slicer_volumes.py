@@ -5,12 +5,12 @@ import pytest
 
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 
+import slicer
 import slicer.util
 import vtk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import slicer
 from conftest import linear_transform, rotation
 from mtann.errors import GeometryError, ImageError
 from mtann.geometry import Geometry

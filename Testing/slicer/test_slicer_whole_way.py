@@ -6,9 +6,9 @@ import pytest
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 pytest.importorskip("torch", reason="torch is not installed")
 
+import slicer
 from ball_grids import GRIDS, SPHERES
 
-import slicer
 from conftest import linear_transform, rotation
 from mtann.geometry import Geometry
 from mtann.phantoms.shapes import Sphere, sphere_phantom

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import slicer
 import vtk
 from trame_slicer.core import SlicerApp
 from trame_slicer.views import DirectViewFactory, ViewLayoutDefinition
 from vtk.util import numpy_support
-
-import slicer
 
 _GAP_PIXELS = 4
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))

@@ -13,12 +13,9 @@ from mtann.settings import DetectionSettings
 FloatVolume = npt.NDArray[np.float32]
 LabelVolume = npt.NDArray[np.uint16]
 
-_REACH_SCALES = (5.0, 10.0, 20.0)
-"""How far from its peak an outline is followed, in scoring sigmas.
-
-The sigma is near half of a lesion's radius, so the first reach is over twice that. Only an outline that runs into one
-reach, such as a ring found by its rim, is followed to the next.
-"""
+_REACH_SCALES = 5.0
+"""An outline ends this many scoring sigmas from its peak. The sigma is near half of a lesion's radius, so this is over twice
+the radius; without an end, the outline of a weak candidate would run through all that is faintly like it."""
 _CONNECTIVITY_26 = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -32,7 +29,7 @@ def grow_outlines(
     """Outline peaks one after the other, strongest first; a peak within an earlier outline belongs to that candidate.
 
     A candidate's outline is where the likelihood exceeds a fraction of its peak value, connected to the peak (26
-    neighbours), with holes filled, at most twenty scoring sigmas away.
+    neighbours), with holes filled, at most five scoring sigmas away.
 
     Args:
         likelihood: On the image's grid (z, y, x).
@@ -64,20 +61,18 @@ def _grow(
     label: int,
 ) -> bool:
     """Write one outline into the label map; False if its peak lies in an earlier one."""
-    for reach in _REACH_SCALES:
-        box, distance_mm, neighbour = _surroundings(geometry, place_lps_mm, reach * peak.scale_mm)
-        values, claimed = likelihood[box], labels[box]
-        # On thick slices a peak may lie between two of them: those on either side are near, however far in millimetres.
-        near = (distance_mm <= peak.scale_mm) | neighbour
-        start = np.unravel_index(np.argmax(np.where(near, values, -np.inf)), values.shape)
-        if claimed[start]:
-            return False
-        allowed = (values > fraction * values[start]) & (claimed == 0) & (distance_mm <= reach * peak.scale_mm)
-        allowed[start] = True
-        components, _ = ndimage.label(allowed, structure=_CONNECTIVITY_26)
-        outline = components == components[start]
-        if distance_mm[outline].max() < reach * peak.scale_mm - max(geometry.spacing_zyx_mm):
-            break
+    reach_mm = _REACH_SCALES * peak.scale_mm
+    box, distance_mm, neighbour = _surroundings(geometry, place_lps_mm, reach_mm)
+    values, claimed = likelihood[box], labels[box]
+    # On thick slices a peak may lie between two of them: those on either side are near, however far in millimetres.
+    near = (distance_mm <= peak.scale_mm) | neighbour
+    start = np.unravel_index(np.argmax(np.where(near, values, -np.inf)), values.shape)
+    if claimed[start]:
+        return False
+    allowed = (values > fraction * values[start]) & (claimed == 0) & (distance_mm <= reach_mm)
+    allowed[start] = True
+    components, _ = ndimage.label(allowed, structure=_CONNECTIVITY_26)
+    outline = components == components[start]
     outline = ndimage.binary_fill_holes(outline)
     claimed[outline & (claimed == 0)] = label
     return True

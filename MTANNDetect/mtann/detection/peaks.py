@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from mtann.geometry import Geometry
 from mtann.progress import Run
-from mtann.settings import DetectionSettings
+from mtann.settings import DEFAULT_SCALES_MM, DetectionSettings
 
 FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]
@@ -27,6 +27,9 @@ _LEAST_CONTRAST = 0.1
 
 A ball of matching size does so by about 0.4.
 """
+_COARSE_BONUS = 0.2
+"""Exponent of the scale by which contrasts are ranked: a ring's middle comes before the pieces of its rim, which stand out
+about as much at a finer scale."""
 _PEAKS_PER_CANDIDATE = 5
 """How many peaks are followed up for each candidate that may be kept: several peaks fall on one lesion."""
 
@@ -59,11 +62,12 @@ def find_peaks(
     if not mask.any():
         return []
     spacing = np.array(grid.spacing_zyx_mm)
-    scales = [*settings.scales_mm, settings.scales_mm[-1] * _NEXT_SCALE]
+    ladder = settings.scales_mm or DEFAULT_SCALES_MM
+    scales = [*ladder, ladder[-1] * _NEXT_SCALE]
     found: list[tuple[float, int, int]] = []
     smooth = smooth_inside(likelihood, scales[0] / spacing)
-    for number, scale in enumerate(settings.scales_mm):
-        run.report("candidates", number / len(settings.scales_mm), f"Looking for peaks of {scale:g} mm")
+    for number, scale in enumerate(ladder):
+        run.report("candidates", number / len(ladder), f"Looking for peaks of {scale:g} mm")
         # Widening step by step is as good as smoothing anew, with far shorter kernels.
         step = np.sqrt(scales[number + 1] ** 2 - scale**2)
         wider = smooth_inside(smooth, step / spacing)
@@ -72,14 +76,26 @@ def find_peaks(
         flat = np.flatnonzero(top)
         found += [(float(c), number, int(place)) for c, place in zip(contrast.ravel()[flat], flat, strict=True)]
         smooth = wider
-    found.sort(key=lambda item: (-item[0], item[1], item[2]))
+    found.sort(key=lambda item: (-item[0] * ladder[item[1]] ** _COARSE_BONUS, item[1], item[2]))
     peaks = []
     for contrast_value, number, place in found[: settings.max_candidates * _PEAKS_PER_CANDIDATE]:
         z, y, x = (int(i) for i in np.unravel_index(place, likelihood.shape))
-        value = score_at(likelihood, (z, y, x), settings.scales_mm[number] / spacing)
+        value = score_at(likelihood, (z, y, x), ladder[number] / spacing)
         if value >= settings.score_floor and contrast_value >= _LEAST_CONTRAST * value:
-            peaks.append(Peak((z, y, x), settings.scales_mm[number], contrast_value, value))
+            peaks.append(Peak((z, y, x), ladder[number], contrast_value, value))
     return peaks
+
+
+def scales_for(radii_mm: Sequence[float], spacing_mm: float) -> tuple[float, ...]:
+    """Scoring sigmas (mm) that suit lesions of these radii: from 0.4 of the smallest to at least 0.6 of the largest.
+
+    None is finer than the grid's spacing. A model that was taught on small lesions does not look for large blobs, which
+    its likelihood volume shows wherever many weak responses lie together.
+    """
+    scales = [max(spacing_mm, 0.4 * min(radii_mm))]
+    while scales[-1] < 0.6 * max(radii_mm):
+        scales.append(scales[-1] * _NEXT_SCALE)
+    return tuple(round(scale, 2) for scale in scales)
 
 
 def smooth_inside(volume: FloatVolume, sigma_zyx: npt.NDArray[np.float64]) -> FloatVolume:

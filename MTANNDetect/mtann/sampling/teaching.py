@@ -37,7 +37,7 @@ def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
 
     Gaussian (Suzuki et al., Med Phys 30:1602, 2003): T(r) = exp(-|r - r0|^2 / (2 sigma^2)), with sigma a fraction of
     the lesion's radius (at least some voxels), or fixed. Soft mask: the outline, interpolated, smoothed by 0.7 voxels,
-    and scaled to a peak of 1, but nowhere below the narrowest Gaussian: without these two a lesion of a few voxels would
+    and scaled to a peak of 1, but nowhere below the narrowest Gaussian: without these two, a lesion of few voxels would
     be taught as half a lesion, and be scored so.
     """
     spacing = np.array(grid.spacing_zyx_mm)

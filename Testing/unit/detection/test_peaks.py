@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtann.detection.peaks import find_peaks, score_at, smooth_inside
+from mtann.detection.peaks import find_peaks, scales_for, score_at, smooth_inside
 from mtann.geometry import Geometry
 from mtann.progress import Run
 from mtann.settings import DetectionSettings
@@ -67,3 +67,9 @@ def test_peaks_lie_within_the_mask_and_above_the_floor():
     floored = find_peaks(likelihood, grid_of(likelihood), mask, DetectionSettings(score_floor=0.3), Run())
     assert floored == []
     assert find_peaks(likelihood, grid_of(likelihood), np.zeros_like(mask), DetectionSettings(), Run()) == []
+
+
+def test_scales_reach_from_the_smallest_lesion_to_the_largest():
+    assert scales_for([1.0], 1.0) == (1.0,)
+    assert scales_for([2.5, 10.0], 0.5) == (1.0, 1.6, 2.56, 4.1, 6.55)  # 0.4 * 2.5, up to at least 0.6 * 10.
+    assert scales_for([20.0], 1.0) == (8.0, 12.8)
