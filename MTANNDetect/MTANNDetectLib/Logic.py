@@ -61,6 +61,7 @@ class DetectLogic:
         *,
         mask: slicer.vtkMRMLNode | None = None,
         threshold: float | None = None,
+        operatingPoint: str = "balanced",
         settings: "DetectionSettings | None" = None,
         device: str = "auto",
         progress: ProgressCallback | None = None,
@@ -71,8 +72,7 @@ class DetectLogic:
         For example, in the Python console::
 
             from MTANNDetect import MTANNDetectLogic
-            image = slicer.util.getNode("MRHead")
-            found = MTANNDetectLogic().detect(image, model="demo-head")
+            found = MTANNDetectLogic().detect(slicer.util.getNode("head"), model="head-phantom-t1c")
             for candidate in found.result.reported:
                 print(candidate.id, candidate.score, candidate.volume_mm3)
 
@@ -83,7 +83,8 @@ class DetectLogic:
             volumeNodes: One volume node, several in the model's channel order, or several by channel name.
             model: Name of a model (see :meth:`models`), the folder of a model bundle, or a bundle.
             mask: Label map or segmentation node; only inside it is looked.
-            threshold: Score from which candidates are reported; the model's own if None.
+            threshold: Score from which candidates are reported; that of the operating point if None.
+            operatingPoint: Which of the model's thresholds to use; ``mtann models info`` lists them.
             settings: How candidates are found; the model's own settings if None.
             device: "auto", "cpu", "cuda", "mps" or "xpu".
             progress: Called with a :class:`mtann.progress.Progress` (stage, fraction, message).
@@ -106,6 +107,7 @@ class DetectLogic:
             settings,
             mask=maskVolume,
             threshold=threshold,
+            operating_point=operatingPoint,
             device=device,
             progress=progress,
             cancelled=cancelled,

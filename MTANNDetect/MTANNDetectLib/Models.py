@@ -1,6 +1,7 @@
 """The models that the user can choose from."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mtann.errors import ModelError
 
@@ -12,14 +13,16 @@ class ModelChoice:
     """What the panel shows of a model.
 
     Attributes:
-        name: What :meth:`~.Logic.DetectLogic.detect` takes as ``model``.
+        name: Its name in the list; a bundled model and one of the user's may share it.
         channels: The images that it needs, in order.
         summary: What it finds and is meant for.
+        directory: Its folder, which :meth:`~.Logic.DetectLogic.detect` takes as ``model``.
     """
 
     name: str
     channels: tuple[str, ...]
     summary: str
+    directory: Path
 
 
 def availableModels() -> tuple[ModelChoice, ...]:
@@ -37,5 +40,6 @@ def availableModels() -> tuple[ModelChoice, ...]:
         except ModelError:
             continue
         summary = f"Finds: {card.class_name}. {card.description} {card.intended_use}"
-        choices.append(ModelChoice(entry.name, tuple(channel.name for channel in card.inputs.channels), summary))
+        channels = tuple(channel.name for channel in card.inputs.channels)
+        choices.append(ModelChoice(entry.name, channels, summary, entry.directory))
     return tuple(choices)

@@ -3,18 +3,24 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import slicer
 
+from .Coordinates import flipped
 from .LikelihoodAdapter import labelMapNodeFromResult, likelihoodNodeFromResult
 from .MarkupsAdapter import markupsNodeFromResult
 from .SegmentationAdapter import segmentationNodeFromResult
-from .Spaces import isRigidToWorld
+from .Spaces import isRigidToWorld, turnToWorldDegrees
 from .SubjectHierarchy import placeBeside
 from .TableAdapter import tableNodeFromCandidates
 from .Transaction import allOrNothing
 
 if TYPE_CHECKING:
     from mtann.detection.candidate import DetectionResult
+    from mtann.geometry import FloatArray, Geometry
+
+_LARGEST_TURN_DEGREES = 5.0
+"""A parent transform that turns an axis further than this is warned of: axial is then not what the user sees."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,22 @@ def _name(inputNode: slicer.vtkMRMLScalarVolumeNode, what: str) -> str:
 
 
 def _warnings(result: "DetectionResult", inputNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[str, ...]:
-    if isRigidToWorld(inputNode):
-        return result.warnings
-    return (
-        *result.warnings,
-        f"The parent transform of '{inputNode.GetName()}' scales or bends space: diameters and volumes are measured "
-        "in the volume's own space, not as displayed.",
-    )
+    name = inputNode.GetName()
+    warnings = list(result.warnings)
+    if not isRigidToWorld(inputNode):
+        warnings.append(
+            f"The parent transform of '{name}' scales or bends space: diameters and volumes are measured "
+            "in the volume's own space, not as displayed."
+        )
+    if turnToWorldDegrees(inputNode, _cornersRas(result.likelihood.geometry)) > _LARGEST_TURN_DEGREES:
+        warnings.append(
+            f"The parent transform of '{name}' turns it: axial diameters are measured in the volume's own axial plane, "
+            "not in the displayed one, and the model is given the image in its own orientation."
+        )
+    return tuple(warnings)
+
+
+def _cornersRas(geometry: "Geometry") -> "FloatArray":
+    """The eight corners of a grid, at the voxels' outer edges so that a single slice has a thickness, too."""
+    unit = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), axis=-1).reshape(-1, 3)
+    return flipped(geometry.lps_from_index(unit * geometry.shape_zyx - 0.5))

@@ -50,6 +50,22 @@ def worldFromLocal(node: slicer.vtkMRMLTransformableNode, pointsRasMm: npt.Array
     return transformedPoints(transformBetween(node.GetParentTransformNode(), None), pointsRasMm)
 
 
+def turnToWorldDegrees(node: slicer.vtkMRMLTransformableNode, pointsRasMm: npt.ArrayLike) -> float:
+    """By how much the node's parent transform turns that axis which it turns most; 180 for one that is mirrored.
+
+    Args:
+        node: The node under the transform.
+        pointsRasMm: Points (n, 3) in the node's own coordinates, not all in one plane. A transform that bends space is
+            taken as the affine one that comes closest to it there.
+    """
+    points = np.asarray(pointsRasMm, dtype=np.float64)
+    own, world = points - points.mean(axis=0), worldFromLocal(node, points)
+    affine = np.linalg.lstsq(own, world - world.mean(axis=0), rcond=None)[0].T
+    # The polar decomposition leaves scaling and shear out.
+    left, _scales, right = np.linalg.svd(affine)
+    return float(np.degrees(np.arccos(np.clip(np.diag(left @ right).min(), -1.0, 1.0))))
+
+
 def isRigidToWorld(node: slicer.vtkMRMLTransformableNode) -> bool:
     """Whether the node's parent transform keeps distances, so that sizes measured inside it hold in the world."""
     matrix = linearMatrix(transformBetween(node.GetParentTransformNode(), None))

@@ -32,7 +32,7 @@ class Backend(Protocol):
     def detect(
         self,
         volumeNodes: Mapping[str, slicer.vtkMRMLScalarVolumeNode],
-        model: str,
+        model: Path,
         *,
         mask: slicer.vtkMRMLNode | None,
         threshold: float | None,
@@ -71,7 +71,7 @@ class DetectPanel:
         """Fill the list of models, keeping the choice; where the list cannot be read, say why instead."""
         if self._running:
             return
-        chosen = self.ui.modelSelector.currentText
+        chosen = self._model()
         self.ui.modelSelector.clear()
         try:
             models = tuple(self._backend.models())
@@ -79,15 +79,14 @@ class DetectPanel:
             models = ()
             self._say(str(error))
         else:
-            self._say(
-                "Choose images and a model." if models else "There is no model yet. Train one, or copy one into place."
-            )
-        self._models = tuple(model for model in models if len(model.channels) <= MAX_CHANNELS)
+            self._say(_invitation(models))
+        self._models = tuple(model for model in models if _fits(model))
         for model in self._models:
             self.ui.modelSelector.addItem(model.name)
-        names = [model.name for model in self._models]
-        if chosen in names:
-            self.ui.modelSelector.currentIndex = names.index(chosen)
+        # By folder: a bundled model and one of the user's may share a name.
+        folders = [model.directory for model in self._models]
+        if chosen is not None and chosen.directory in folders:
+            self.ui.modelSelector.currentIndex = folders.index(chosen.directory)
         self.onModelChanged()
 
     def onModelChanged(self, *_args: Any) -> None:
@@ -144,7 +143,7 @@ class DetectPanel:
             raise SettingsError("No model is chosen. Choose one from the list.")
         return self._backend.detect(
             self._volumeNodes(model),
-            model.name,
+            model.directory,
             mask=self.ui.maskSelector.currentNode(),
             threshold=thresholdFromText(self.ui.thresholdEdit.text),
             device=self.ui.deviceSelector.currentText,
@@ -191,6 +190,23 @@ class DetectPanel:
         connect(self.ui.modelSelector, "currentIndexChanged(int)", self.onModelChanged)
         for _label, selector in self._channelRows:
             connect(selector, "currentNodeChanged(vtkMRMLNode*)", self.updateButtons)
+
+
+def _fits(model: "ModelChoice") -> bool:
+    return len(model.channels) <= MAX_CHANNELS
+
+
+def _invitation(models: Sequence["ModelChoice"]) -> str:
+    """What to do first, and which models the panel has too few rows for."""
+    if not models:
+        return "There is no model yet. Train one, or copy one into place."
+    sentences = ["Choose images and a model."] if any(map(_fits, models)) else []
+    if unfit := [model.name for model in models if not _fits(model)]:
+        sentences.append(
+            f"Not listed, because the panel takes at most {MAX_CHANNELS} images: {', '.join(unfit)}. "
+            "Use MTANNDetectLogic().detect in the Python console."
+        )
+    return " ".join(sentences)
 
 
 def connect(widget: Any, signal: str, slot: Callable[..., None]) -> None:

@@ -123,10 +123,16 @@ def _exists(list_path: Path, value: str) -> bool:
 
 def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], needs_lesions: bool) -> CaseFiles:
     case = row["case"]
-    if not case or case in (".", "..") or any(character in case for character in '/\\:*?"<>|') or case.startswith("."):
+    if not case or any(character in case for character in '/\\:*?"<>|') or case.startswith("."):
         raise CasesError(
             f"'{list_path.name}' has the case name '{case}'; it names the result folder, "
             "so it needs letters, digits, '-', '_' or spaces."
+        )
+    # Windows drops dots and spaces at the end; with the other ending a former result is put aside.
+    if case.lower().endswith((".", " ", ".previous")):
+        raise CasesError(
+            f"'{list_path.name}' has the case name '{case}'; it names the result folder, "
+            "so it may not end in a dot, a space or '.previous'."
         )
     if not row["patient"]:
         raise CasesError(
@@ -158,13 +164,21 @@ def _file(list_path: Path, row: dict[str, str], column: str, case: str) -> Path:
     return path
 
 
-def load_training_case(files: CaseFiles, values: Sequence[int] = (), keep_instances: bool = False) -> TrainingCase:
+def load_training_case(
+    files: CaseFiles, values: Sequence[int] = (), keep_instances: bool = False, series: str | None = None
+) -> TrainingCase:
     """Read everything that one row names.
+
+    Args:
+        files: The row.
+        values: Which label values are lesions; all non-zero ones if empty.
+        keep_instances: Whether each label value is one lesion; else each connected component is.
+        series: Which DICOM series, by number or UID, where a folder holds several.
 
     Raises:
         MTANNError: A file cannot be used; the message names it.
     """
-    channels = tuple(check_intensities(read_volume(path)) for path in files.channels.values())
-    lesions = read_lesions(files.lesions, values, keep_instances) if files.lesions else ()
-    mask = read_volume(files.mask) if files.mask else None
+    channels = tuple(check_intensities(read_volume(path, series)) for path in files.channels.values())
+    lesions = read_lesions(files.lesions, values, keep_instances, series) if files.lesions else ()
+    mask = read_volume(files.mask, series) if files.mask else None
     return TrainingCase(files.case, files.patient, channels, lesions, mask)

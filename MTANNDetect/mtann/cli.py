@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from types import FrameType, ModuleType
 
-from mtann.commands.console import Console
+from mtann.commands.console import Console, explain
 from mtann.errors import CancelledError, MTANNError
 from mtann.version import VERSION
 
@@ -33,24 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser, command = _parser(given)
         parsed = parser.parse_args(given)
         return int(command.run(parsed, console)) if command else 2
-    except MTANNError as error:
-        console.fail(type(error).__name__, str(error))
+    except (MTANNError, MemoryError) as error:
+        console.fail(*explain(error))
         return 2
     except (KeyboardInterrupt, CancelledError):
         console.fail("Cancelled", "Stopped at your request; no unfinished result was left behind.")
         return 130
-    except MemoryError:
-        console.fail("MemoryError", "Memory ran out. Close other programs, or use smaller tiles (--tile-voxels).")
-        return 2
     except Exception as error:
         # The last line of defence: users get a sentence, developers can ask for the traceback.
         if os.environ.get("MTANN_TRACEBACK"):
             raise
-        console.fail(
-            "Defect",
-            f"Unexpected problem ({type(error).__name__}: {error}). "
-            "Please report it; MTANN_TRACEBACK=1 shows where it happened.",
-        )
+        console.fail(*explain(error))
         return 1
     finally:
         if former is not None:

@@ -1,19 +1,15 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from mtann.backends.device import choose_device
 from mtann.cases import TrainingCase
-from mtann.detection.find import find_candidates
-from mtann.detection.operating_points import OperatingPoint, choose_operating_points
+from mtann.detection.operating_points import OperatingPoint
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
-from mtann.evaluation.matching import Match, match
+from mtann.fitting import TrainingPlan, fit_network, lesions_outside, operating_points, prepare_cases
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
@@ -21,42 +17,14 @@ from mtann.output_folder import check_output
 from mtann.preprocess.grid import default_spacing_mm
 from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.normalise import Normalisation
-from mtann.preprocess.prepare import Channel, InputSpecification, PreparedCase, prepare
+from mtann.preprocess.prepare import Channel, InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import patient_folds
-from mtann.sampling.subvolumes import Samples, draw_samples, mine_negatives
-from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings
-
-if TYPE_CHECKING:
-    import torch
-
-    from mtann.networks.mtann import MTANN
+from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
 
 _CT_AIR_HU = -500.0
-_MOST_MINED_CASES = 12
-"""So many scans a mining round keep training short however many cases there are."""
 _FLOOR_SHARE = 0.5
 """Candidates are kept down to this share of the most sensitive operating point's threshold, for a live threshold."""
-
-
-@dataclass(frozen=True)
-class _Taught:
-    """A case ready to learn from."""
-
-    case: TrainingCase
-    prepared: PreparedCase
-    samples: Samples
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Everything that stays the same over folds."""
-
-    inputs: InputSpecification
-    network: NetworkSettings
-    training: TrainingSettings
-    detection: DetectionSettings
-    device: "torch.device"
 
 
 def train(
@@ -104,13 +72,15 @@ def train(
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, device)
-    taught = _prepare_cases(cases, plan, run.part(0.0, 0.15))
-    folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed)
+    # Made before the work and completed after it, so that a wrong name does not cost a training.
+    draft = _describe(cases, plan, name=name, class_name=class_name, **(card or {}))
+    taught = prepare_cases(cases, plan, run.part(0.0, 0.15))
+    has_lesions = [bool(case.lesions) for case in cases]
+    folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed, has_lesions)
     trained = 0.15 + 0.85 / (len(folds) + 1)
-    model = _fit(taught, plan, run.part(0.15, trained))
-    points = _operating_points(model, taught, folds, plan, run.part(trained, 1.0))
-    described = _describe(cases, plan, points, name=name, class_name=class_name, **(card or {}))
-    bundle = make_bundle(described, model)
+    model = fit_network(taught, plan, run.part(0.15, trained))
+    points = operating_points(model, taught, folds, plan, run.part(trained, 1.0))
+    bundle = make_bundle(_complete(draft, points, lesions_outside(taught)), model)
     if output is not None:
         save_bundle(bundle, output)
     run.report("done", 1.0, f"Model '{name}' is ready")
@@ -139,7 +109,7 @@ def _make_plan(
     detection: DetectionSettings | None,
     spacing_mm: float | None,
     device: Device,
-) -> _Plan:
+) -> TrainingPlan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
     names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
     network, training = network or NetworkSettings(), training or TrainingSettings()
@@ -148,7 +118,7 @@ def _make_plan(
     if not detection.scales_mm:
         radii = [lesion.radius_mm or training.point_radius_mm for case in cases for lesion in case.lesions]
         detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
-    return _Plan(
+    return TrainingPlan(
         inputs=inputs,
         network=network,
         training=training,
@@ -170,111 +140,25 @@ def _input_specification(
         )
     kinds = [choose_mask_kind(case.channels[0].array, channels[0].modality == "ct") for case in cases]
     kind = max(sorted(set(kinds)), key=kinds.count)
-    spacing = spacing_mm or default_spacing_mm([case.channels[0].geometry for case in cases])
-    return InputSpecification(channels=tuple(channels), spacing_mm=spacing, dimensions=dimensions, mask=kind)
-
-
-def _prepare_cases(cases: Sequence[TrainingCase], plan: _Plan, run: Run) -> list[_Taught]:
-    taught = []
-    for number, case in enumerate(cases):
-        part = run.part(number / len(cases), (number + 1) / len(cases))
-        prepared = prepare(case.channels, plan.inputs, case.mask, part)
-        random = np.random.default_rng([plan.training.seed, 0, number])
-        part.report("prepare", 0.9, f"Sampling case {number + 1} of {len(cases)}")
-        taught.append(
-            _Taught(case, prepared, draw_samples(prepared, case.lesions, plan.network, plan.training, random))
-        )
-    return taught
-
-
-def _fit(taught: Sequence[_Taught], plan: _Plan, run: Run) -> "MTANN":
-    """Train one network, with rounds of mining its strongest false responses."""
-    import torch
-
-    from mtann.networks.mtann import MTANN
-    from mtann.training.mtann import fit
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.training.seed)
-        network = MTANN(plan.network, len(plan.inputs.channels))
-    samples = [one.samples for one in taught]
-    rounds = plan.training.mining_rounds + 1
-    for number in range(rounds):
-        if number:
-            samples += _mine(network, taught, plan, number, run.part((number - 0.3) / rounds, number / rounds))
-        fit(network, samples, plan.training, device=plan.device, run=run.part(number / rounds, (number + 0.7) / rounds))
-    return network
-
-
-def _mine(network: "MTANN", taught: Sequence[_Taught], plan: _Plan, seed: int, run: Run) -> list[Samples]:
-    """False responses of the network on the training cases: on all, or where there are many, on some drawn anew."""
-    random = np.random.default_rng([plan.training.seed, 3, seed])
-    count = min(len(taught), _MOST_MINED_CASES)
-    mined = []
-    for number, index in enumerate(random.choice(len(taught), count, replace=False)):
-        one = taught[index]
-        likelihood = _scan(network, one, plan, run.part(number / count, (number + 1) / count))
-        mined.append(mine_negatives(likelihood, one.prepared, one.case.lesions, plan.network, plan.training))
-    return mined
-
-
-def _scan(network: "MTANN", one: _Taught, plan: _Plan, run: Run) -> Any:
-    from mtann.inference.scan import scan
-
-    return scan(
-        network,
-        one.prepared.channels,
-        one.prepared.mask,
-        tile_voxels=plan.detection.tile_voxels,
-        device=plan.device,
-        run=run,
+    spacing = default_spacing_mm([case.channels[0].geometry for case in cases]) if spacing_mm is None else spacing_mm
+    return make_settings(
+        InputSpecification, channels=tuple(channels), spacing_mm=spacing, dimensions=dimensions, mask=kind
     )
 
 
-def _operating_points(
-    model: "MTANN", taught: Sequence[_Taught], folds: Sequence[Any], plan: _Plan, run: Run
-) -> tuple[OperatingPoint, ...]:
-    matches: list[Match] = []
-    for number, held_out in enumerate(folds):
-        part = run.part(number / len(folds), (number + 1) / len(folds))
-        outside = [one for index, one in enumerate(taught) if index not in held_out]
-        if not any(one.case.lesions for one in outside):
-            continue
-        network = _fit(outside, plan, part.part(0.0, 0.7))
-        matches += [_match(network, taught[index], plan, part.part(0.7, 1.0)) for index in held_out]
-    if matches:
-        chosen_on = f"out-of-fold candidates of the training data ({len(folds)} folds by patient)"
-    else:
-        matches = [_match(model, one, plan, run) for one in taught]
-        chosen_on = "the training cases themselves, which the model had seen, so the figures flatter it"
-    return choose_operating_points(
-        [m.lesion_scores for m in matches], [m.false_alarm_scores for m in matches], chosen_on
-    )
+def _describe(cases: Sequence[TrainingCase], plan: TrainingPlan, /, **fields: Any) -> ModelCard:
+    """The model's card, as far as it is known before training.
 
-
-def _match(network: "MTANN", one: _Taught, plan: _Plan, run: Run) -> Match:
-    likelihood = _scan(network, one, plan, run.part(0.0, 0.7))
-    target = one.case.channels[0].geometry
-    _, _, candidates = find_candidates(
-        likelihood, one.prepared.grid, one.prepared.mask, target, plan.detection, "lesion", run.part(0.7, 1.0)
-    )
-    return match(candidates, one.case.lesions, plan.training.point_radius_mm)
-
-
-def _describe(
-    cases: Sequence[TrainingCase], plan: _Plan, points: tuple[OperatingPoint, ...], /, **fields: Any
-) -> ModelCard:
-    """The model's card; candidates are kept far enough down for a threshold lower than any operating point's."""
-    settings = plan.detection
-    if points:
-        lowest = min(point.threshold for point in points)
-        settings = settings.model_copy(update={"score_floor": min(settings.score_floor, _FLOOR_SHARE * lowest)})
-    return ModelCard(
+    Raises:
+        SettingsError: A field that the user gave is not valid.
+    """
+    return make_settings(
+        ModelCard,
         inputs=plan.inputs,
         network=plan.network,
         training=plan.training,
-        detection=settings,
-        operating_points=points,
+        detection=plan.detection,
+        operating_points=(),
         training_cases=len(cases),
         training_patients=len({case.patient for case in cases}),
         training_lesions=sum(len(case.lesions) for case in cases),
@@ -283,3 +167,21 @@ def _describe(
         software=software_versions(),
         **fields,
     )
+
+
+def _complete(draft: ModelCard, points: tuple[OperatingPoint, ...], outside: int) -> ModelCard:
+    """Add what training brought out: operating points, how far down candidates are kept, and what to know."""
+    notes = list(draft.notes)
+    if outside:
+        notes.append(
+            f"{outside} of {draft.training_lesions} training lesions lie outside the tissue that is searched "
+            f"(mask '{draft.inputs.mask}'), where nothing can be found. Give masks that include such lesions."
+        )
+    if not points:
+        notes.append("No lesion was found on the cases for choosing thresholds, so there is none: give a threshold.")
+    detection = draft.detection
+    if points:
+        # Candidates are kept far enough down for a live threshold below any operating point's.
+        lowest = min(point.threshold for point in points)
+        detection = detection.model_copy(update={"score_floor": min(detection.score_floor, _FLOOR_SHARE * lowest)})
+    return draft.model_copy(update={"operating_points": points, "detection": detection, "notes": tuple(notes)})

@@ -1,11 +1,13 @@
 """Reading a DICOM series, with proof that it is one whole, evenly spaced, untilted block.
 
 Positions come from Image Position (Patient) alone; the slice order of the files and the slice thickness do not matter.
+A missing slice leaves a gap and is refused. A missing first or last slice leaves none and cannot be detected for
+certain: instance numbers need neither start at 1 nor follow each other.
 Nothing that identifies a patient (names, ids, dates, folder names) is kept.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,8 @@ import SimpleITK as sitk
 from mtann.errors import GeometryError, ImageError
 from mtann.geometry import FloatArray, Geometry
 from mtann.volume import Volume
+from mtann.volume_dicom_slice import MODALITY, SERIES_NUMBER, Slice, open_header, read_slice, tag
 
-_POSITION, _ORIENTATION = "0020|0032", "0020|0037"
-_MODALITY, _SERIES_NUMBER = "0008|0060", "0020|0011"
 _SPACING_TOLERANCE = 0.05
 """A gap between slices may differ from the median gap by this fraction of it (scanners round positions)."""
 _COSINE_TOLERANCE = 1e-3
@@ -25,15 +26,6 @@ _ROUNDED_COSINES = 5e-3
 """Rows and columns may miss a right angle, and unit length, by this: cosines are at times stored to three decimals."""
 _SIDEWAYS_TOLERANCE_MM = 0.1
 """How far a slice may lie beside the line through the first one, or, for long stacks, 0.1 % of their length."""
-
-
-@dataclass(frozen=True)
-class _Slice:
-    path: str
-    position_lps_mm: FloatArray
-    orientation: FloatArray
-    size: tuple[int, ...]
-    spacing: tuple[float, ...]
 
 
 def read_dicom_series(folder: Path, series: str | None = None) -> Volume:
@@ -59,17 +51,33 @@ def read_dicom_series(folder: Path, series: str | None = None) -> Volume:
             f"The folder '{folder}' holds no DICOM series. Give a folder that holds the files of one series, "
             "or an image file."
         )
-    files = list(reader.GetGDCMSeriesFileNames(str(folder), _choose(reader, folder, uids, series)))
-    slices = [_read_slice(path) for path in files]
-    geometry, ordered = _stack(slices)
+    return _read_files(reader.GetGDCMSeriesFileNames(str(folder), _choose(reader, folder, uids, series)))
+
+
+def read_dicom_file(path: Path) -> Volume:
+    """Read a DICOM file that holds one slice or one radiograph, with the same checks as a series.
+
+    Returns:
+        One slice, named "DICOM series" and not by its file, which may bear a patient's name.
+
+    Raises:
+        ImageError: The file cannot be read, or holds several frames or colours.
+        GeometryError: It does not state its pixel spacing or, other than a radiograph, its place.
+    """
+    return _read_files([str(path)])
+
+
+def _read_files(files: Sequence[str]) -> Volume:
+    geometry, ordered = _stack([read_slice(path) for path in files])
+    reader = sitk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames(ordered)
     reader.SetOutputPixelType(sitk.sitkFloat32)
     try:
         array = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
         raise ImageError(
-            "The DICOM series cannot be decoded: a file is damaged or compressed in an unknown way. "
-            "Export the series again."
+            "The DICOM image cannot be decoded: a file is damaged or compressed in an unknown way. Export it again."
         ) from error
     digest = hashlib.sha256()
     for path in ordered:
@@ -78,7 +86,8 @@ def read_dicom_series(folder: Path, series: str | None = None) -> Volume:
 
 
 def _choose(reader: Any, folder: Path, uids: list[str], series: str | None) -> str:
-    if series is None and len(uids) == 1:
+    # A number chooses where there is a choice; a mask's folder often holds one series beside an image's several.
+    if len(uids) == 1 and (series is None or series.isdecimal()):
         return uids[0]
     if series is not None and series in uids:
         return series
@@ -87,9 +96,9 @@ def _choose(reader: Any, folder: Path, uids: list[str], series: str | None) -> s
     rows = []
     for number, uid in enumerate(uids, start=1):
         names = reader.GetGDCMSeriesFileNames(str(folder), uid)
-        image = _open(names[0])
+        image = open_header(names[0])
         rows.append(
-            f"{number}: {_tag(image, _MODALITY) or 'unknown modality'}, series {_tag(image, _SERIES_NUMBER) or '?'}, "
+            f"{number}: {tag(image, MODALITY) or 'unknown modality'}, series {tag(image, SERIES_NUMBER) or '?'}, "
             f"{len(names)} files, UID {uid}"
         )
     problem = (
@@ -100,46 +109,7 @@ def _choose(reader: Any, folder: Path, uids: list[str], series: str | None) -> s
     raise ImageError(f"{problem}: {'; '.join(rows)}. Choose one with --series and its number or UID.")
 
 
-def _open(path: str) -> Any:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(path)
-    reader.SetImageIO("GDCMImageIO")
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise ImageError(f"The DICOM file '{Path(path).name}' is damaged. Export the series again.") from error
-    return reader
-
-
-def _tag(image: Any, key: str) -> str:
-    return str(image.GetMetaData(key)).strip() if image.HasMetaDataKey(key) else ""
-
-
-def _read_slice(path: str) -> _Slice:
-    image = _open(path)
-    size = tuple(image.GetSize())
-    name = Path(path).name
-    if len(size) > 2 and size[2] > 1:
-        raise ImageError(
-            f"The DICOM file '{name}' holds {size[2]} frames; a series of single slices is needed. "
-            "Convert it to NIfTI first."
-        )
-    if image.GetNumberOfComponents() != 1:
-        raise ImageError(f"The DICOM file '{name}' is a colour image; a grey one is needed. Choose another series.")
-    try:
-        position = np.array([float(v) for v in _tag(image, _POSITION).split("\\")])
-        orientation = np.array([float(v) for v in _tag(image, _ORIENTATION).split("\\")])
-    except ValueError:
-        position = orientation = np.empty(0)
-    if position.shape != (3,) or orientation.shape != (6,):
-        raise GeometryError(
-            f"The DICOM file '{name}' does not say where its slice is (Image Position and Orientation). "
-            "Choose another series."
-        )
-    return _Slice(path, position, orientation, size[:2], tuple(image.GetSpacing())[:2])
-
-
-def _stack(slices: list[_Slice]) -> tuple[Geometry, list[str]]:
+def _stack(slices: list[Slice]) -> tuple[Geometry, list[str]]:
     """Order slices along their normal and compute the grid that they form."""
     first = slices[0]
     for other in slices:
@@ -198,12 +168,10 @@ def _check_straight(offsets: FloatArray, normal: FloatArray) -> None:
         )
 
 
-def _slice_spacing(ordered: list[_Slice], along: FloatArray) -> float:
+def _slice_spacing(ordered: list[Slice], along: FloatArray) -> float:
     """The common distance of the slices in millimetres."""
     if len(ordered) == 1:
-        image = _open(ordered[0].path)
-        thickness = _tag(image, "0018|0050")
-        return float(thickness) if thickness else 1.0
+        return ordered[0].thickness_mm
     gaps = np.diff(along)
     median = float(np.median(gaps))
     if gaps.min() < 0.01:

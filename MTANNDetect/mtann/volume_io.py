@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from mtann.errors import GeometryError, ImageError, OutputError
 from mtann.geometry import Geometry
 from mtann.volume import Array, Volume
-from mtann.volume_dicom import read_dicom_series
+from mtann.volume_dicom import read_dicom_file, read_dicom_series
 from mtann.volume_nifti import check_nifti
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
@@ -22,20 +22,22 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)
 _CHUNK = 1 << 20
 _READABLE = (
     "NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha, .mhd), a two-dimensional picture, "
-    "or a folder with one DICOM series"
+    "a DICOM slice, or a folder with one DICOM series"
 )
+_ANALYZE = (".hdr", ".hdr.gz", ".img", ".img.gz", ".nia", ".nia.gz")
 
 
 def read_volume(path: Path | str, series: str | None = None) -> Volume:
     """Read an image file, or a folder that holds a DICOM series.
 
     Args:
-        path: NIfTI, NRRD, MetaImage or another file that ITK reads; a two-dimensional image becomes one slice of 1 mm.
+        path: NIfTI, NRRD, MetaImage or another file that ITK reads; a two-dimensional image becomes one slice of 1 mm,
+            a DICOM file one slice as thick as it says.
         series: Series instance UID, or the number of the series as the error message lists it, where a folder holds
             several.
 
     Returns:
-        The image with its stored voxel type, named by file name only.
+        The image with its stored voxel type, named by file name only, and not even so if it is DICOM.
 
     Raises:
         ImageError: The file is missing, damaged, or not a three-dimensional scalar image.
@@ -48,6 +50,13 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
         raise ImageError(f"There is no image at '{path}'. Check the path.")
     if path.name.lower().endswith((".nii", ".nii.gz")):
         check_nifti(path)
+    elif path.name.lower().endswith(_ANALYZE):
+        raise ImageError(
+            f"'{path.name}' is of the Analyze or two-file NIfTI format, which cannot be checked for completeness. "
+            "Save the image as .nii.gz."
+        )
+    elif _is_dicom(path):
+        return read_dicom_file(path)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
@@ -111,6 +120,19 @@ def hash_file(path: Path) -> str:
         while block := file.read(_CHUNK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file calls itself DICOM or, from before there was a way to do so, is one."""
+    if path.name.lower().endswith((".dcm", ".dicom")):
+        return True
+    try:
+        with path.open("rb") as file:
+            if file.read(132)[128:] == b"DICM":
+                return True
+        return str(sitk.ImageFileReader.GetImageIOFromFileName(str(path))) == "GDCMImageIO"
+    except (OSError, RuntimeError):
+        return False
 
 
 def _to_volume(image: Any, name: str, sha256: str) -> Volume:

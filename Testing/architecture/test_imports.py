@@ -23,6 +23,7 @@ ORDER = (
     ("detection",),
     ("evaluation", "models"),
     ("report",),
+    ("fitting",),
     ("pipeline", "teach"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py

@@ -6,8 +6,10 @@ import shutil
 import numpy as np
 import pydicom
 import pytest
+from scipy import ndimage
 
 from mtann.cli import main
+from mtann.preprocess.mask import make_mask
 from mtann.report.save import RESULT_FOLDER
 from mtann.volume_io import read_volume
 
@@ -60,12 +62,13 @@ def test_three_channels_of_a_brain_in_and_six_files_out(scans, tmp_path):
     brain = read_volume(images[0])
     for name in ("likelihood", "candidates"):
         assert read_volume(tmp_path / "out" / f"{name}.nii.gz").geometry.matches(brain.geometry, tolerance_mm=1e-4)
-    likelihood = read_volume(tmp_path / "out" / "likelihood.nii.gz").array
-    assert not likelihood[:3].all()
-    # Outside the brain nothing is a candidate.
-    assert (
-        not read_volume(tmp_path / "out" / "candidates.nii.gz").array[brain.array == 0].sum() > 0.02 * brain.array.size
-    )
+    # Interpolation onto the model's grid and back reaches two voxels beyond the brain.
+    outside = ~ndimage.binary_dilation(make_mask(brain.array.astype(np.float32), "brain"), iterations=2)
+    assert outside.mean() > 0.2
+    for name in ("likelihood", "candidates"):
+        array = read_volume(tmp_path / "out" / f"{name}.nii.gz").array
+        assert array.any()
+        assert not array[outside].any()
 
 
 def test_a_dicom_series_comes_out_with_its_geometry_and_without_its_patient(scans, ct_model, tmp_path):
@@ -107,8 +110,6 @@ def test_a_series_without_one_slice_is_refused_with_the_reason(scans, ct_model, 
 
 
 def test_a_slab_of_real_ct_has_lungs_within_its_mask(scans):
-    from mtann.preprocess.mask import make_mask
-
     ct = read_volume(scans / "lidc" / "LIDC-IDRI-0003" / "ct.nii.gz")
     nodule = read_volume(scans / "lidc" / "LIDC-IDRI-0003" / "nodule.nii.gz").array > 0
     mask = make_mask(np.asarray(ct.array, dtype=np.float32), "body", is_ct=True)

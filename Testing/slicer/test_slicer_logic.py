@@ -1,5 +1,7 @@
 """The logic: what it hands to the library, and what it does with the answer."""
 
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +17,12 @@ import vtk
 from results import make_result
 
 from conftest import linear_transform
+from mtann import pipeline
 from mtann.errors import CancelledError, CasesError, ImageError, MissingPackageError
 from MTANNDetectLib import Logic
 from MTANNDetectLib.Library import libraryModule
 from MTANNDetectLib.Logic import DetectLogic, TrainingNodes, trainingCaseFromNodes
+from MTANNDetectLib.Models import availableModels
 from MTANNDetectLib.VolumeAdapter import volumeFromNode
 
 pytestmark = pytest.mark.slicer
@@ -52,11 +56,29 @@ def library(monkeypatch):
 
 
 def test_nodes_in_order_are_handed_on_in_order(oblique_image, library):
-    found = DetectLogic().detect(oblique_image, "demo", threshold=0.3, device="cpu")
+    found = DetectLogic().detect(oblique_image, "demo", threshold=0.3, operatingPoint="sensitive", device="cpu")
     volumes, model, settings, options = library.arguments
     assert [volume.name for volume in volumes] == ["FLAIR"]
     assert (model, settings, options["threshold"], options["device"]) == ("demo", None, 0.3, "cpu")
+    assert options["operating_point"] == "sensitive"
     assert found.markupsNode.GetNumberOfControlPoints() == 2
+
+
+def test_without_a_choice_the_operating_point_is_the_librarys_own(oblique_image, library):
+    DetectLogic().detect(oblique_image, "demo")
+    own = inspect.signature(pipeline.detect).parameters["operating_point"].default
+    assert library.arguments[3]["operating_point"] == own
+
+
+def test_the_examples_name_models_that_exist():
+    named = re.findall(r'model="([^"]+)"', DetectLogic.detect.__doc__)
+    assert named
+    assert set(named) <= {model.name for model in availableModels()}
+
+
+def test_models_bring_the_folder_that_detection_takes():
+    for model in availableModels():
+        assert (model.directory / "model.json").is_file()
 
 
 def test_nodes_by_channel_keep_their_names_and_share_coordinates(oblique_image, library, scene):

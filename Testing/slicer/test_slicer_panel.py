@@ -3,6 +3,7 @@
 import importlib
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from standins.module import MODULE_FOLDER, scriptedLoadableModule
 from standins.strict import plain
 from standins.ui import loadUI
 
+from conftest import linear_transform, rotation
 from mtann.errors import CancelledError, MissingPackageError, ModelError, SettingsError
 from mtann.progress import Progress
 from MTANNDetectLib.Models import ModelChoice
@@ -28,7 +30,11 @@ from MTANNDetectLib.Widget import DetectPanel, connect, thresholdFromText
 pytestmark = pytest.mark.slicer
 
 UI_FILE = MODULE_FOLDER / "Resources" / "UI" / "MTANNDetect.ui"
-MODELS = (ModelChoice("one", ("flair",), "finds one"), ModelChoice("two", ("t1", "t1c"), "finds two"))
+MODELS = (
+    ModelChoice("one", ("flair",), "finds one", Path("bundled", "one")),
+    ModelChoice("two", ("t1", "t1c"), "finds two", Path("bundled", "two")),
+)
+FIVE = ModelChoice("five", ("a", "b", "c", "d", "e"), "finds five", Path("bundled", "five"))
 
 
 class Backend:
@@ -125,7 +131,7 @@ def test_a_run_hands_on_what_was_chosen_and_shows_the_table(messages, oblique_im
     panel.ui.deviceSelector.currentIndex = 1
     _press(panel.ui.runButton)
     nodes, model, options = backend.calls[0]
-    assert (nodes, model) == ({"flair": oblique_image}, "one")
+    assert (nodes, model) == ({"flair": oblique_image}, Path("bundled", "one"))
     assert options["mask"] is mask
     assert (options["threshold"], options["device"]) == (0.3, "cpu")
     assert seen == {"value": 40, "text": "Scanning", "run": False, "cancel": True}
@@ -134,6 +140,16 @@ def test_a_run_hands_on_what_was_chosen_and_shows_the_table(messages, oblique_im
     assert panel.ui.progressBar.value == 100
     assert panel.ui.runButton.enabled
     assert messages == []
+
+
+def test_the_panel_warns_of_a_transform_that_turns_the_image(messages, oblique_image):
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation((1, 0, 0), 0.5)
+    oblique_image.SetAndObserveTransformNodeID(linear_transform(matrix).GetID())
+    panel = _panel(Backend())
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    _press(panel.ui.runButton)
+    assert "volume's own axial plane" in panel.ui.statusLabel.text
 
 
 def test_cancel_ends_the_run_and_adds_nothing(messages, oblique_image, scene):
@@ -209,6 +225,26 @@ def test_looking_for_models_again_keeps_the_choice(messages):
     panel.refreshModels()
     assert panel.ui.modelSelector.currentText == "two"
     assert panel.ui.channelLabel1.text == "t1c:"
+
+
+def test_models_of_the_same_name_are_told_apart(messages, oblique_image):
+    backend = Backend(models=(MODELS[0], ModelChoice("one", ("flair",), "my own", Path("mine", "one"))))
+    panel = _panel(backend)
+    panel.ui.modelSelector.currentIndex = 1
+    panel.refreshModels()
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    _press(panel.ui.runButton)
+    assert backend.calls[0][1] == Path("mine", "one")
+
+
+def test_models_with_too_many_channels_are_told(messages):
+    panel = _panel(Backend(models=(*MODELS, FIVE)))
+    assert panel.ui.modelSelector.count == 2
+    assert panel.ui.statusLabel.text.startswith("Choose images and a model. Not listed, because")
+    assert "at most 4 images: five." in panel.ui.statusLabel.text
+    panel = _panel(Backend(models=(FIVE,)))
+    assert panel.ui.statusLabel.text.startswith("Not listed, because")
+    assert not panel.ui.runButton.enabled
 
 
 def test_a_misspelt_signal_fails_at_once(messages):

@@ -203,13 +203,6 @@ def test_a_failure_leaves_no_half_made_nodes(moved_image, result, scene, monkeyp
     assert hierarchy.GetNumberOfItems() == items
 
 
-def test_scaling_or_bending_transforms_are_warned_of(oblique_image):
-    result = make_result(volumeFromNode(oblique_image).geometry)
-    assert nodesFromResult(result, oblique_image).warnings == result.warnings
-    oblique_image.SetAndObserveTransformNodeID(linear_transform(np.diag([1.2, 1, 1, 1])).GetID())
-    assert "volume's own space" in nodesFromResult(result, oblique_image).warnings[-1]
-
-
 def test_a_saved_scene_comes_back_whole(moved_image, result, scene, tmp_path):
     nodes = nodesFromResult(result, moved_image)
     world = slicer.util.arrayFromMarkupsControlPoints(nodes.markupsNode, world=True)

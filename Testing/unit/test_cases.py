@@ -11,6 +11,7 @@ from mtann.geometry import Geometry
 from mtann.sampling.lesions import Lesion
 from mtann.volume import Volume
 from mtann.volume_io import write_volume
+from unit.dicom_series import write_series
 
 GEOMETRY = Geometry((4, 5, 6), (1.0, 1.0, 2.0), (-3.0, -2.0, 0.0))
 
@@ -146,6 +147,12 @@ def test_a_case_name_that_is_no_folder_name_is_refused(folder: Path, name: str) 
         read_case_list(listed(folder, f'case,patient,t1\n"{name}",p1,images/a_t1.nii\n'))
 
 
+@pytest.mark.parametrize("name", ["a.previous", "a.Previous", "a.", "a. "])
+def test_a_case_name_with_an_ending_of_its_own_meaning_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(CasesError, match="may not end in a dot, a space or '.previous'"):
+        read_case_list(listed(folder, f'case,patient,t1\n"{name}",p1,images/a_t1.nii\n'))
+
+
 @pytest.mark.parametrize("name", ["a", "LIDC-IDRI-0001", "week 12", "v1.2", "Ähre_3"])
 def test_plain_case_names_are_kept(folder: Path, name: str) -> None:
     assert read_case_list(listed(folder, f"case,patient,t1\n{name},p1,images/a_t1.nii\n"))[0].case == name
@@ -184,6 +191,21 @@ def test_everything_that_a_row_names_is_loaded(scan: CaseFiles) -> None:
     assert case.channels[0].array[3, 4, 5] == 119
     assert [lesion.centre_lps_mm for lesion in case.lesions] == [pytest.approx((0.0, 0.0, 2.0))]
     assert case.mask is not None and case.mask.array.all()
+
+
+def test_the_chosen_dicom_series_of_a_folder_is_loaded(tmp_path: Path) -> None:
+    stored = np.random.default_rng(0).integers(1, 9, GEOMETRY.shape_zyx).astype(np.int16)
+    labels = (stored == 3).astype(np.int16)
+    for name in ("t1", "lesions", "mask"):
+        for number in (1, 2):
+            values = number * (stored if name == "t1" else labels)
+            write_series(tmp_path / name, values, GEOMETRY, number=number)
+    case = load_training_case(
+        CaseFiles("a", "p1", {"t1": tmp_path / "t1"}, tmp_path / "mask", tmp_path / "lesions"), series="2"
+    )
+    assert np.array_equal(case.channels[0].array, 2 * stored)
+    assert case.lesions
+    assert case.mask is not None and np.array_equal(case.mask.array, 2 * labels)
 
 
 def test_an_image_that_cannot_be_scanned_is_no_case(scan: CaseFiles, tmp_path: Path) -> None:

@@ -205,6 +205,13 @@ def test_a_choice_that_is_not_in_the_list_is_refused(tmp_path: Path, choice: str
         read_volume(tmp_path, choice)
 
 
+def test_a_number_chooses_only_where_there_is_a_choice(tmp_path: Path) -> None:
+    write_series(tmp_path, STORED, AXIAL)
+    assert np.array_equal(read_volume(tmp_path, "2").array, STORED)
+    with pytest.raises(ImageError, match="holds no series '1.2.3'"):
+        read_volume(tmp_path, "1.2.3")
+
+
 def test_a_folder_without_a_series_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="holds no DICOM series"):
         read_volume(tmp_path)

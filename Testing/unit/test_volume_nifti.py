@@ -89,6 +89,16 @@ def test_bytes_missing_after_an_extension_are_counted(tmp_path: Path) -> None:
         check_nifti(saved(tmp_path, whole[:-1]))
 
 
+@pytest.mark.parametrize("name", ["scan.hdr", "scan.img", "scan.img.gz", "scan.IMG", "scan.nia"])
+def test_formats_that_escape_these_checks_are_refused(tmp_path: Path, name: str) -> None:
+    array = np.ones((3, 4, 5), np.float32)
+    array[1, 2, 3] = np.nan
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / name.lower()))
+    (tmp_path / name.lower()).rename(tmp_path / name)
+    with pytest.raises(ImageError, match=rf"'{name}' is of the Analyze .* Save the image as \.nii\.gz"):
+        read_volume(tmp_path / name)
+
+
 def test_nan_from_another_writer_is_refused_on_reading(tmp_path: Path) -> None:
     array = np.ones((3, 4, 5), np.float32)
     array[1, 2, 3] = np.nan

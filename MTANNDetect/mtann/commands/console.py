@@ -4,6 +4,7 @@ import json
 import sys
 from typing import Any
 
+from mtann.errors import MTANNError
 from mtann.progress import Progress
 
 
@@ -57,8 +58,24 @@ class Console:
     def fail(self, kind: str, text: str) -> None:
         """Show an error, in one line."""
         self.end_progress()
-        line = " ".join(text.split())
+        line = _one_line(text)
         if self.as_json:
             sys.stdout.write(json.dumps({"error": {"kind": kind, "message": line}}, ensure_ascii=False) + "\n")
         else:
             sys.stderr.write(f"mtann: error: {line}\n")
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """The kind of an error, and in one line what happened and what to do."""
+    if isinstance(error, MTANNError):
+        return type(error).__name__, _one_line(str(error))
+    if isinstance(error, MemoryError):
+        return "MemoryError", "Memory ran out. Close other programs, or use smaller tiles (--tile-voxels)."
+    return "Defect", _one_line(
+        f"Unexpected problem ({type(error).__name__}: {error}). "
+        "Please report it; MTANN_TRACEBACK=1 shows where it happened."
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

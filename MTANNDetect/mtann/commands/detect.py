@@ -1,16 +1,17 @@
 """``mtann detect``: find lesions in one case, or in a list of cases."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from mtann.cases import CaseFiles, read_case_list
-from mtann.commands.console import Console
+from mtann.commands.console import Console, explain
 from mtann.commands.options import add_common, add_device, add_settings, read_settings
 from mtann.commands.resume import is_done, request_of
 from mtann.commands.table import candidate_table
 from mtann.detection.candidate import DetectionResult
-from mtann.errors import MTANNError, SettingsError
+from mtann.errors import CancelledError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
 from mtann.output_folder import check_output, recover_folder
@@ -116,7 +117,7 @@ def _run_case(
 ) -> DetectionResult:
     console.progress(Progress("read", 0.0, "Reading images"))
     volumes = {name: read_volume(file, arguments.series) for name, file in files.items()}
-    mask = read_volume(mask_file) if mask_file else None
+    mask = read_volume(mask_file, arguments.series) if mask_file else None
     result = detect(
         volumes,
         bundle,
@@ -157,7 +158,7 @@ def _run_cases(
 def _one_of_many(
     arguments: argparse.Namespace, console: Console, bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles
 ) -> dict[str, Any]:
-    """Run one case of a list. A case that fails is told and does not stop the others."""
+    """Run one case of a list. A case that fails, be it by a defect of ours, is told and does not stop the others."""
     output = arguments.output / case.case
     try:
         recover_folder(output, RESULT_FOLDER)
@@ -171,7 +172,11 @@ def _one_of_many(
                 "message": "already done with the same images, model and settings",
             }
         result = _run_case(arguments, console, bundle, settings, case.channels, case.mask, output)
-    except MTANNError as error:
-        return {"case": case.case, "status": "failed", "message": str(error)}
+    except CancelledError:
+        raise
+    except Exception as error:
+        if os.environ.get("MTANN_TRACEBACK") and not isinstance(error, (MTANNError, MemoryError)):
+            raise
+        return {"case": case.case, "status": "failed", "message": explain(error)[1]}
     found = f"{len(result.reported)} reported, {len(result.candidates) - len(result.reported)} below the threshold"
     return {"case": case.case, "status": "done", "reported": len(result.reported), "message": found}

@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="default",
         help="starting point of all settings below (default: default)",
     )
+    parser.add_argument("--series", help="which DICOM series, by number or UID, where a folder holds several")
     add_device(parser)
     add_common(parser)
     add_settings(parser, NetworkSettings, "network")
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         ) from error
     files = read_case_list(arguments.cases, channels, needs_lesions=True)
     console.progress(Progress("read", 0.0, "Reading cases"))
-    cases = [load_training_case(case, values, arguments.instances) for case in files]
+    cases = [load_training_case(case, values, arguments.instances, arguments.series) for case in files]
     card = {
         "licence": arguments.licence,
         **({"intended_use": arguments.intended_use} if arguments.intended_use else {}),
@@ -107,6 +108,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             f"  {point.name}: threshold {point.threshold:.3f} finds {point.sensitivity:.0%} of {point.lesions} lesions "
             f"at {point.fp_per_case:.1f} false alarms a case (chosen on {point.chosen_on})"
         )
+    for note in bundle.card.notes:
+        console.warn(note)
     console.say(f"Written to {arguments.output}.")
     console.finish({"output": str(arguments.output), "sha256": bundle.sha256, **bundle.card.model_dump(mode="json")})
     return 0

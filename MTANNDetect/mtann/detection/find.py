@@ -53,7 +53,7 @@ def find_candidates(
     restored = restore(likelihood, grid, target)
     places = grid.lps_from_index(np.array([peak.index_zyx for peak in peaks], dtype=np.float64).reshape(-1, 3))
     run.report("candidates", 0.85, f"Outlining candidates from {len(peaks)} peaks")
-    labels, kept = grow_outlines(restored, target, peaks, places, settings)
+    labels, kept = grow_outlines(restored, target, peaks, places, settings, run)
     by_score = sorted(range(len(kept)), key=lambda number: (-kept[number].score, number))
     lookup = np.zeros(len(kept) + 1, dtype=np.uint16)
     for rank, number in enumerate(by_score, start=1):

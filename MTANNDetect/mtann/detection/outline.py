@@ -1,6 +1,13 @@
-"""Growing a candidate's outline from its peak."""
+"""Growing candidates' outlines from their peaks, and deciding which peaks are the same lesion.
+
+Peaks are taken strongest first. A peak within an earlier outline is the same lesion if the likelihood between the two
+does not dip: below the outline fraction where the earlier candidate's size explains the later peak (within 2.5 scoring
+sigmas of its peak), or by a fifth beyond that, so that a small lesion beside a large one is kept. The same lesion takes
+the higher of the scores; nothing that was found is dropped.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,15 +15,134 @@ from scipy import ndimage
 
 from mtann.detection.peaks import Peak
 from mtann.geometry import FloatArray, Geometry
+from mtann.progress import Run
 from mtann.settings import DetectionSettings
 
 FloatVolume = npt.NDArray[np.float32]
 LabelVolume = npt.NDArray[np.uint16]
+BoolVolume = npt.NDArray[np.bool_]
+Index = tuple[int, ...]
+Box = tuple[slice, ...]
 
 _REACH_SCALES = 5.0
-"""An outline ends this many scoring sigmas from its peak. The sigma is near half of a lesion's radius, so this is over twice
-the radius; without an end, the outline of a weak candidate would run through all that is faintly like it."""
+"""An outline ends this many scoring sigmas from its peak. The sigma is near half of a lesion's radius, so this is over
+twice the radius; without an end, the outline of a weak candidate would run through all that is faintly like it."""
+_OWN_SCALES = 2.5
+"""Within this many scoring sigmas of a candidate's peak lies the candidate itself."""
+_DIPS = (0.6, 0.7, 0.8)
+_RING_REACHES = (2.0, 4.0)
+_RING_SHARE = 1.1
+"""An outline that runs into its end is followed two and four times as far, and kept if there it closes round a hole
+that adds a tenth: it was a piece of a ring."""
+_LARGEST_MM = 40.0
 _CONNECTIVITY_26 = np.ones((3, 3, 3), dtype=bool)
+
+
+class Outlines:
+    """The label map of a case's candidates, growing one by one.
+
+    Args:
+        likelihood: On the image's grid (z, y, x).
+        geometry: That grid.
+        settings: Outline fraction.
+
+    Attributes:
+        labels: Value k is candidate k, counted from 1 in the order of their acceptance.
+        kept: The accepted peaks, in that order.
+    """
+
+    def __init__(self, likelihood: FloatVolume, geometry: Geometry, settings: DetectionSettings) -> None:
+        self.labels: LabelVolume = np.zeros(likelihood.shape, dtype=np.uint16)
+        self.kept: list[Peak] = []
+        self._likelihood = likelihood
+        self._geometry = geometry
+        self._fraction = settings.outline_fraction
+        self._starts: list[Index] = []
+        self._boxes: list[Box] = []
+        self._places: list[FloatArray] = []
+
+    def add(self, peak: Peak, place_lps_mm: FloatArray) -> None:
+        """Take in a peak: as a new candidate, or as a part of the one whose outline it lies in.
+
+        An outline is where the likelihood exceeds a fraction of its peak value, connected to it (26 neighbours), with
+        holes filled, at most five scoring sigmas away.
+        """
+        around = _Surroundings(self._geometry, place_lps_mm, _REACH_SCALES * peak.scale_mm)
+        # On thick slices a peak may lie between two of them: those on either side are near, however far in millimetres.
+        near = (around.distance_mm <= peak.scale_mm) | around.neighbours
+        start = _whole(_argmax(self._likelihood[around.box], near), around.box)
+        owner, label = int(self.labels[start]), len(self.kept) + 1
+        level = self._fraction
+        if owner:
+            dip = self._dip(owner, place_lps_mm, start)
+            if dip is None:
+                self._hand_over(owner, peak)
+                return
+            level, part = dip
+            self.labels[self._boxes[owner - 1]][part] = label
+            self._trim(owner)
+        box = self._grow(peak, around, start, level, label)
+        self._boxes.append(_hull(box, self._boxes[owner - 1]) if owner else box)
+        self.kept.append(peak)
+        self._starts.append(start)
+        self._places.append(place_lps_mm)
+
+    def _grow(self, peak: Peak, around: "_Surroundings", start: Index, level: float, label: int) -> Box:
+        """Write an outline into the label map; returns the block that holds it."""
+        for reach in (1.0, *_RING_REACHES):
+            if reach > 1.0:
+                wider = min(reach * _REACH_SCALES * peak.scale_mm, _LARGEST_MM)
+                around = _Surroundings(self._geometry, around.place_lps_mm, max(wider, around.reach_mm))
+            values, claimed = self._likelihood[around.box], self.labels[around.box]
+            above = values > level * self._likelihood[start]
+            free = (claimed == 0) | (claimed == label)
+            here = _within(start, around.box)
+            outline = _component(above, free & (around.distance_mm <= around.reach_mm), here)
+            others = claimed[ndimage.binary_dilation(outline, _CONNECTIVITY_26)]
+            if np.any((others != 0) & (others != label)):
+                # Beside another candidate, its faint surroundings are not this one's.
+                outline = _component(above, free & (around.distance_mm <= _OWN_SCALES * peak.scale_mm), here)
+            filled = _fill_holes(outline)
+            if reach == 1.0:
+                first = around.box, filled & free
+                if around.distance_mm[outline].max() < around.reach_mm - max(self._geometry.spacing_zyx_mm):
+                    break
+            elif np.count_nonzero(filled) > _RING_SHARE * np.count_nonzero(outline):
+                first = around.box, filled & free
+                break
+        box, mine = first
+        self.labels[box][mine] = label
+        return box
+
+    def _dip(self, owner: int, place_lps_mm: FloatArray, start: Index) -> tuple[float, BoolVolume] | None:
+        """Whether the likelihood dips between a peak and the candidate in whose outline it lies.
+
+        Returns:
+            The level, as a fraction of the peak's value, above which the two are apart, and the peak's part of the
+            other's outline (on the other's box); None if they are one.
+        """
+        gap_mm = float(np.linalg.norm(place_lps_mm - self._places[owner - 1]))
+        explained = gap_mm <= _OWN_SCALES * self.kept[owner - 1].scale_mm
+        box = self._boxes[owner - 1]
+        own, here = _within(self._starts[owner - 1], box), _within(start, box)
+        values, mine = self._likelihood[box], self.labels[box] == owner
+        for level in (self._fraction, *(() if explained else _DIPS)):
+            part = _component(values > level * values[here], mine, here)
+            if not part[own]:
+                return level, part
+        return None
+
+    def _hand_over(self, owner: int, peak: Peak) -> None:
+        former = self.kept[owner - 1]
+        if peak.score > former.score:
+            self.kept[owner - 1] = replace(former, score=peak.score)
+
+    def _trim(self, label: int) -> None:
+        """Keep of an outline that lost voxels the part that its peak lies in."""
+        box = self._boxes[label - 1]
+        mine = self.labels[box] == label
+        rest = mine & ~_component(mine, mine, _within(self._starts[label - 1], box))
+        self.labels[box][rest] = 0
 
 
 def grow_outlines(
@@ -25,11 +151,9 @@ def grow_outlines(
     peaks: Sequence[Peak],
     peaks_lps_mm: FloatArray,
     settings: DetectionSettings,
+    run: Run,
 ) -> tuple[LabelVolume, list[Peak]]:
-    """Outline peaks one after the other, strongest first; a peak within an earlier outline belongs to that candidate.
-
-    A candidate's outline is where the likelihood exceeds a fraction of its peak value, connected to the peak (26
-    neighbours), with holes filled, at most five scoring sigmas away.
+    """Outline peaks one after the other, strongest first.
 
     Args:
         likelihood: On the image's grid (z, y, x).
@@ -37,57 +161,71 @@ def grow_outlines(
         peaks: Strongest first.
         peaks_lps_mm: Their places (n, 3).
         settings: Outline fraction and how many candidates are kept.
+        run: Cancellation.
 
     Returns:
         A label map in which value k is the k-th kept peak, and the kept peaks.
+
+    Raises:
+        CancelledError: The user asked to stop.
     """
-    labels = np.zeros(likelihood.shape, dtype=np.uint16)
-    kept: list[Peak] = []
+    outlines = Outlines(likelihood, geometry, settings)
     for peak, place in zip(peaks, peaks_lps_mm, strict=True):
-        if len(kept) == settings.max_candidates:
+        run.check()
+        if len(outlines.kept) == settings.max_candidates:
             break
-        if _grow(likelihood, geometry, labels, peak, place, settings.outline_fraction, len(kept) + 1):
-            kept.append(peak)
-    return labels, kept
+        outlines.add(peak, place)
+    return outlines.labels, outlines.kept
 
 
-def _grow(
-    likelihood: FloatVolume,
-    geometry: Geometry,
-    labels: LabelVolume,
-    peak: Peak,
-    place_lps_mm: FloatArray,
-    fraction: float,
-    label: int,
-) -> bool:
-    """Write one outline into the label map; False if its peak lies in an earlier one."""
-    reach_mm = _REACH_SCALES * peak.scale_mm
-    box, distance_mm, neighbour = _surroundings(geometry, place_lps_mm, reach_mm)
-    values, claimed = likelihood[box], labels[box]
-    # On thick slices a peak may lie between two of them: those on either side are near, however far in millimetres.
-    near = (distance_mm <= peak.scale_mm) | neighbour
-    start = np.unravel_index(np.argmax(np.where(near, values, -np.inf)), values.shape)
-    if claimed[start]:
-        return False
-    allowed = (values > fraction * values[start]) & (claimed == 0) & (distance_mm <= reach_mm)
-    allowed[start] = True
-    components, _ = ndimage.label(allowed, structure=_CONNECTIVITY_26)
-    outline = components == components[start]
-    outline = ndimage.binary_fill_holes(outline)
-    claimed[outline & (claimed == 0)] = label
-    return True
+def _hull(first: Box, second: Box) -> Box:
+    """The smallest block that holds both."""
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
 
 
-def _surroundings(
-    geometry: Geometry, place_lps_mm: FloatArray, reach_mm: float
-) -> tuple[tuple[slice, ...], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def _within(index: Index, box: Box) -> Index:
+    """A voxel of the volume as one of a box."""
+    return tuple(i - part.start for i, part in zip(index, box, strict=True))
+
+
+def _whole(index: Index, box: Box) -> Index:
+    """A voxel of a box as one of the volume."""
+    return tuple(i + part.start for i, part in zip(index, box, strict=True))
+
+
+def _component(above: BoolVolume, allowed: BoolVolume, start: Index) -> BoolVolume:
+    """The connected part of what is above a level and allowed that holds the start, which always counts."""
+    part = above & allowed
+    part[start] = True
+    components, _ = ndimage.label(part, structure=_CONNECTIVITY_26)
+    return np.asarray(components == components[start])
+
+
+def _fill_holes(outline: BoolVolume) -> BoolVolume:
+    """Fill holes; in an image of one slice, within the slice."""
+    if 1 not in outline.shape:
+        return np.asarray(ndimage.binary_fill_holes(outline))
+    axis = outline.shape.index(1)
+    return np.asarray(np.expand_dims(ndimage.binary_fill_holes(outline.squeeze(axis)), axis))
+
+
+def _argmax(values: FloatVolume, where: BoolVolume) -> Index:
+    return tuple(int(i) for i in np.unravel_index(np.argmax(np.where(where, values, -np.inf)), values.shape))
+
+
+class _Surroundings:
     """The block of voxels about a place, each one's distance from it in mm, and which are its next neighbours."""
-    spacing = np.array(geometry.spacing_zyx_mm)
-    centre = np.clip(geometry.index_from_lps(place_lps_mm), 0, np.array(geometry.shape_zyx) - 1)
-    low = np.maximum(np.floor(centre - reach_mm / spacing), 0).astype(int)
-    high = np.minimum(np.ceil(centre + reach_mm / spacing).astype(int) + 1, geometry.shape_zyx)
-    ranges = [np.arange(a, b) for a, b in zip(low, high, strict=True)]
-    index = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1)
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    step = np.abs(index - centre)
-    return box, np.linalg.norm(step * spacing, axis=-1), np.all(step < 1, axis=-1)
+
+    def __init__(self, geometry: Geometry, place_lps_mm: FloatArray, reach_mm: float) -> None:
+        spacing = np.array(geometry.spacing_zyx_mm)
+        centre = np.clip(geometry.index_from_lps(place_lps_mm), 0, np.array(geometry.shape_zyx) - 1)
+        low = np.maximum(np.floor(centre - reach_mm / spacing), 0).astype(int)
+        high = np.minimum(np.ceil(centre + reach_mm / spacing).astype(int) + 1, geometry.shape_zyx)
+        steps = [np.abs(np.arange(a, b) - c) for a, b, c in zip(low, high, centre, strict=True)]
+        z, y, x = np.ix_(*steps)
+        dz, dy, dx = spacing
+        self.place_lps_mm = place_lps_mm
+        self.reach_mm = reach_mm
+        self.box: Box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        self.distance_mm = np.sqrt((z * dz) ** 2 + (y * dy) ** 2 + (x * dx) ** 2)
+        self.neighbours = (z < 1) & (y < 1) & (x < 1)

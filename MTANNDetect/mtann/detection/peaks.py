@@ -28,8 +28,8 @@ _LEAST_CONTRAST = 0.1
 A ball of matching size does so by about 0.4.
 """
 _COARSE_BONUS = 0.2
-"""Exponent of the scale by which contrasts are ranked: a ring's middle comes before the pieces of its rim, which stand out
-about as much at a finer scale."""
+"""Exponent of the scale by which contrasts are ranked: a ring's middle comes before the pieces of its rim, which stand
+out about as much at a finer scale."""
 _PEAKS_PER_CANDIDATE = 5
 """How many peaks are followed up for each candidate that may be kept: several peaks fall on one lesion."""
 
@@ -65,14 +65,17 @@ def find_peaks(
     ladder = settings.scales_mm or DEFAULT_SCALES_MM
     scales = [*ladder, ladder[-1] * _NEXT_SCALE]
     found: list[tuple[float, int, int]] = []
-    smooth = smooth_inside(likelihood, scales[0] / spacing)
+    smooth = smooth_inside(likelihood, scales[0] / spacing, run)
     for number, scale in enumerate(ladder):
         run.report("candidates", number / len(ladder), f"Looking for peaks of {scale:g} mm")
         # Widening step by step is as good as smoothing anew, with far shorter kernels.
         step = np.sqrt(scales[number + 1] ** 2 - scale**2)
-        wider = smooth_inside(smooth, step / spacing)
+        wider = smooth_inside(smooth, step / spacing, run)
         contrast = smooth - wider
-        top = (contrast == ndimage.maximum_filter(contrast, size=3, mode="nearest")) & (contrast > 0) & mask
+        top = (contrast == ndimage.maximum_filter(contrast, size=3, mode="nearest")) & mask
+        # What cannot pass below is left out here, so that it takes no other peak's place.
+        top &= (contrast >= _LEAST_CONTRAST / 2 * smooth) & (smooth >= settings.score_floor / 2) & (contrast > 0)
+        run.check()
         flat = np.flatnonzero(top)
         found += [(float(c), number, int(place)) for c, place in zip(contrast.ravel()[flat], flat, strict=True)]
         smooth = wider
@@ -98,11 +101,14 @@ def scales_for(radii_mm: Sequence[float], spacing_mm: float) -> tuple[float, ...
     return tuple(round(scale, 2) for scale in scales)
 
 
-def smooth_inside(volume: FloatVolume, sigma_zyx: npt.NDArray[np.float64]) -> FloatVolume:
-    """Gaussian smoothing truncated at 3 sigma; near the border, its weights are normalised to those inside."""
-    smooth: FloatVolume = ndimage.gaussian_filter(volume, sigma_zyx, mode="constant", truncate=_TRUNCATE)
+def smooth_inside(volume: FloatVolume, sigma_zyx: npt.NDArray[np.float64], run: Run) -> FloatVolume:
+    """Gaussian smoothing truncated at 3 sigma; near the border its weights are normalised to those inside."""
+    smooth = volume
     for axis, sigma in enumerate(sigma_zyx):
-        weight = ndimage.gaussian_filter1d(np.ones(volume.shape[axis]), sigma, mode="constant", truncate=_TRUNCATE)
+        run.check()
+        smooth = ndimage.gaussian_filter1d(smooth, sigma, axis, mode="constant", truncate=_TRUNCATE)
+        ones = np.ones(volume.shape[axis])
+        weight = ndimage.gaussian_filter1d(ones, sigma, mode="constant", truncate=_TRUNCATE)
         shape = [1, 1, 1]
         shape[axis] = -1
         smooth /= weight.astype(np.float32).reshape(shape)

@@ -40,6 +40,7 @@ class ModelCard(Settings):
     training_patients: int = Field(ge=1)
     training_lesions: int = Field(ge=1)
     training_data: tuple[TrainingImage, ...]
+    notes: tuple[str, ...] = Field((), description="what a user of the model should know about its training")
     seed: int = Field(ge=0)
     software: dict[str, str]
     weights_sha256: str = Field("", description="SHA-256 of weights.safetensors")

@@ -41,15 +41,18 @@ def list_models() -> tuple[Entry, ...]:
 def locate_model(name: Path | str) -> Path:
     """The folder of a model given by path, or by the name of a bundled model or one of the user's.
 
+    Text that names a model means that model, even where a folder is called the same; ``./name`` means the folder.
+
     Raises:
         ModelError: There is no such model; the message lists the known ones.
     """
+    entries = list_models()
+    for entry in entries:
+        if entry.name == name:
+            return entry.directory
     if Path(name).is_dir():
         return Path(name)
-    for entry in list_models():
-        if entry.name == str(name):
-            return entry.directory
-    known = ", ".join(entry.name for entry in list_models()) or "none"
+    known = ", ".join(entry.name for entry in entries) or "none"
     raise ModelError(f"There is no model '{name}'. Give the folder of a model bundle, or one of: {known}.")
 
 

@@ -21,7 +21,8 @@ FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]
 
 _FULL_COVER = 0.995
-_COARSE_FACTOR = 1.5
+_THICK_SLICES = 3.0
+"""Slices thicker than this many times the model's spacing call for a warning."""
 
 
 class Channel(Settings):
@@ -48,7 +49,7 @@ class PreparedCase:
     Attributes:
         grid: The model's grid for this case.
         channels: Normalised intensities, float32 (z, y, x), one array a channel.
-        mask: Where tissue is.
+        mask: Where to look.
         warnings: What the reader of a result must know about the input.
     """
 
@@ -68,7 +69,7 @@ def prepare(
     Args:
         volumes: One image a channel, in the specification's order.
         specification: What the model expects.
-        mask: Where to look (non-zero voxels); made from the first channel if None.
+        mask: Where to look (non-zero voxels); all tissue found in the first channel if None.
         run: Progress and cancellation.
 
     Raises:
@@ -98,17 +99,18 @@ def prepare(
             )
         images.append(resample(volume, grid))
     run.report("prepare", 0.8, "Finding tissue")
-    tissue, mask_warnings = _tissue(specification, first, mask, grid)
+    tissue, tissue_warnings = _tissue(specification, first, mask, grid)
     normalised = []
     for image, channel in zip(images, expected, strict=True):
         run.check()
         normalised.append(normalise(image, tissue, channel.normalisation, channel.name))
-    return PreparedCase(grid, tuple(normalised), tissue, (*warnings, *mask_warnings))
+    search = tissue if mask is None else _search_mask(mask, first, grid)
+    return PreparedCase(grid, tuple(normalised), search, (*warnings, *tissue_warnings))
 
 
 def _spacing_warnings(first: Volume, specification: InputSpecification) -> list[str]:
     coarsest = max(first.geometry.spacing_xyz_mm)
-    if specification.dimensions == 3 and coarsest > 3 * _COARSE_FACTOR * specification.spacing_mm:
+    if specification.dimensions == 3 and coarsest > _THICK_SLICES * specification.spacing_mm:
         return [
             f"The first channel has slices of {coarsest:g} mm; the model works at {specification.spacing_mm:g} mm. "
             "Lesions thinner than a slice may be missed, and sizes across slices are uncertain."
@@ -116,20 +118,29 @@ def _spacing_warnings(first: Volume, specification: InputSpecification) -> list[
     return []
 
 
+def _search_mask(mask: Volume, first: Volume, grid: Geometry) -> BoolVolume:
+    check_overlap(mask, first)
+    search = resample_mask(mask, grid)
+    if not search.any():
+        raise GeometryError(
+            f"The mask '{mask.name}' is empty within the first channel. "
+            "Draw it over the tissue to search, in the same space."
+        )
+    return search
+
+
 def _tissue(
     specification: InputSpecification, first: Volume, mask: Volume | None, grid: Geometry
 ) -> tuple[BoolVolume, list[str]]:
-    if mask is not None:
-        check_overlap(mask, first)
-        tissue = resample_mask(mask, grid)
-        if not tissue.any():
-            raise GeometryError(
-                f"The mask '{mask.name}' is empty within the first channel. "
-                "Draw it over the tissue to search, in the same space."
-            )
-        return tissue, []
+    """Where intensities are measured. A search mask does not change it: a small one would hold little but the lesion.
+
+    Only for a model of skull-stripped brains and an image that is not stripped does a given mask say where the brain
+    is.
+    """
     warnings = []
     if specification.mask == "brain" and background_value(first.array) is None:
+        if mask is not None:
+            return _search_mask(mask, first, grid), []
         warnings.append(
             "The model was taught on skull-stripped brains, but the image has no empty background and no brain mask "
             "was given: expect false alarms outside the brain and shifted scores. Give a brain mask."

@@ -34,13 +34,16 @@ class Lesion:
     outline: Volume | None = field(default=None, repr=False)
 
 
-def read_lesions(path: Path | str, values: Sequence[int] = (), keep_instances: bool = False) -> tuple[Lesion, ...]:
+def read_lesions(
+    path: Path | str, values: Sequence[int] = (), keep_instances: bool = False, series: str | None = None
+) -> tuple[Lesion, ...]:
     """Read a case's lesions from a label map, or points from ``.mrk.json``, ``.fcsv`` or CSV.
 
     Args:
         path: The file.
         values: Which label values are lesions; all non-zero ones if empty.
         keep_instances: Whether each label value is one lesion; else each 26-connected component is.
+        series: Which DICOM series, by number or UID, where a folder holds several.
 
     Raises:
         CasesError: The points cannot be placed: unknown columns, or no stated coordinate system.
@@ -50,7 +53,7 @@ def read_lesions(path: Path | str, values: Sequence[int] = (), keep_instances: b
     if path.name.lower().endswith(POINT_SUFFIXES):
         points, radii = read_points(path)
         return lesions_from_points(points, radii)
-    return lesions_from_label_map(read_volume(path), values, keep_instances)
+    return lesions_from_label_map(read_volume(path, series), values, keep_instances)
 
 
 def lesions_from_label_map(

@@ -23,7 +23,7 @@ def read_points(path: Path) -> Points:
     """Read points (n, 3) in LPS millimetres and their radii in millimetres, None where not given.
 
     Raises:
-        CasesError: The file is missing, damaged, or does not state a coordinate system.
+        CasesError: The file is missing or damaged, does not state a coordinate system, or marks more than points.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -48,6 +48,12 @@ def read_points(path: Path) -> Points:
 def _from_markups(text: str, name: str) -> Points:
     points: list[Any] = []
     for markup in json.loads(text)["markups"]:
+        kind = markup.get("type")
+        if kind != "Fiducial":
+            raise CasesError(
+                f"'{name}' holds a markup of type '{kind}'; lesions are marked as points (type 'Fiducial'). "
+                "Save a point list from Slicer."
+            )
         system = markup.get("coordinateSystem")
         if system not in ("LPS", "RAS"):
             raise _no_system(name)

@@ -24,7 +24,6 @@ _MOST_VOXELS_PER_LESION = 4096
 """Regions up to 16^3 are sampled completely; of larger ones, this many voxels at random."""
 _BRIGHT_SHARE = 0.1
 _MINED_PER_CASE = 2000
-_NO_LESION = 0.02
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def draw_samples(
     free = prepared.mask.copy()
     places, groups = [], []
     for number, one in enumerate(taught):
-        free[one.box] = False
+        free[one.guard] = False
         voxels = _voxels(one.box)
         if len(voxels) > _MOST_VOXELS_PER_LESION:
             voxels = voxels[random.choice(len(voxels), _MOST_VOXELS_PER_LESION, replace=False)]
@@ -84,8 +83,8 @@ def mine_negatives(
     """The voxels away from lesions where a trained network answers most wrongly, as negatives."""
     taught = [teach(lesion, prepared.grid, settings) for lesion in lesions]
     wrong = np.where(prepared.mask, likelihood, -np.inf)
-    teacher = teaching_volume(taught, prepared.grid.shape_zyx)
-    wrong[teacher > _NO_LESION] = -np.inf
+    for one in taught:
+        wrong[one.guard] = -np.inf
     flat = wrong.ravel()
     count = min(_MINED_PER_CASE, int(np.count_nonzero(np.isfinite(flat))))
     strongest = np.argpartition(flat, -count)[-count:] if count else np.empty(0, dtype=np.int64)

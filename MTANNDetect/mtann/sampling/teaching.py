@@ -17,6 +17,9 @@ Box = tuple[slice, slice, slice]
 
 _SOFT_MASK_SIGMA_VOXELS = 0.7
 _LEAST_MARGIN_VOXELS = 2.0
+_GUARD_SIGMAS = 3.0
+_PADDING = 4
+"""Zeros round an outline's crop, enough that smoothing before interpolation never meets a replicated edge."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,12 @@ class Taught:
     Attributes:
         box: Its training region: every voxel in it is a training sample.
         values: Teaching values in the box, float32 (z, y, x), 0 to 1.
+        guard: Where the lesion's response may still be felt: no voxel in it is taken as an example of normal tissue.
     """
 
     box: Box
     values: FloatVolume
+    guard: Box
 
 
 def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
@@ -59,9 +64,11 @@ def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
         box = _box(low, high, grid)
         values = _soft_mask(lesion.outline, grid, box)
         least = _gaussian(box, centre, spacing, settings.min_teaching_sigma_voxels * in_plane_mm)
-        return Taught(box, np.maximum(values / max(float(values.max()), 1e-6), least))
+        guard = _box(low - _LEAST_MARGIN_VOXELS, high + _LEAST_MARGIN_VOXELS, grid)
+        return Taught(box, np.maximum(values / max(float(values.max()), 1e-6), least), guard)
     box = _box(low, high, grid)
-    return Taught(box, _gaussian(box, centre, spacing, sigma_mm))
+    reach = _GUARD_SIGMAS * sigma_mm / spacing
+    return Taught(box, _gaussian(box, centre, spacing, sigma_mm), _box(centre - reach, centre + reach, grid))
 
 
 def _gaussian(
@@ -89,9 +96,8 @@ def _outline_corners(outline: Volume, grid: Geometry) -> npt.NDArray[np.float64]
 
 
 def _soft_mask(outline: Volume, grid: Geometry, box: Box) -> FloatVolume:
-    # The outline ends in a margin of zeros, so replicating its edge beyond the crop adds nothing.
-    padded = np.pad(outline.array, 1)
-    geometry = outline.geometry.cropped((-1, -1, -1), [n + 1 for n in outline.array.shape])
+    padded = np.pad(outline.array, _PADDING)
+    geometry = outline.geometry.cropped((-_PADDING,) * 3, [n + _PADDING for n in outline.array.shape])
     part = grid.cropped([s.start for s in box], [s.stop for s in box])
     values = resample(Volume(padded.astype(np.float32), geometry), part)
     flat = grid.spacing_zyx_mm[0] > 2 * grid.spacing_xyz_mm[0]

@@ -9,8 +9,11 @@ import SimpleITK as sitk
 from small_models import BALLS, ball_model, balls
 
 from mtann.cli import main
+from mtann.errors import CancelledError
 from mtann.models.bundle import save_bundle
+from mtann.pipeline import detect
 from mtann.volume_io import read_volume, write_volume
+from unit.dicom_series import write_series
 
 SIX_FILES = {
     "likelihood.nii.gz",
@@ -117,6 +120,57 @@ def test_a_case_that_fails_does_not_stop_the_others(model, image, tmp_path, caps
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"good"}
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError(), "Memory ran out"),
+        (ZeroDivisionError("by\nzero"), "Unexpected problem (ZeroDivisionError: by zero)"),
+    ],
+)
+def test_a_defect_in_one_case_does_not_stop_the_others(model, image, tmp_path, monkeypatch, capsys, error, says):
+    def fail_once(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 1:
+            raise error
+        return detect(*arguments, **options)
+
+    calls = []
+    monkeypatch.delenv("MTANN_TRACEBACK", raising=False)
+    monkeypatch.setattr("mtann.commands.detect.detect", fail_once)
+    cases = write_list(
+        tmp_path / "cases.csv", [{"case": name, "patient": name, "t1c": str(image)} for name in ("bad", "good")]
+    )
+    assert run("detect", "--cases", cases, "--model", model, "--output", tmp_path / "out", "--json") == 2
+    outcome = json.loads(capsys.readouterr().out)["cases"]
+    assert [case["status"] for case in outcome] == ["failed", "done"]
+    assert says in outcome[0]["message"] and "\n" not in outcome[0]["message"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, CancelledError])
+def test_stopping_stops_the_whole_list(model, image, tmp_path, monkeypatch, error):
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr("mtann.commands.detect.detect", stop)
+    cases = write_list(tmp_path / "cases.csv", [{"case": "a", "patient": "a", "t1c": str(image)}])
+    assert run("detect", "--cases", cases, "--model", model, "--output", tmp_path / "out") == 130
+
+
+def test_the_mask_is_the_chosen_series_too(model, image, tmp_path):
+    geometry = read_volume(image).geometry
+    for number in (1, 2):
+        values = np.zeros(geometry.shape_zyx, np.int16)
+        values[:, :, 20 * (number - 1) : 20 * number] = 1
+        write_series(tmp_path / "mask", values, geometry, number=number)
+    command = ["detect", image, "--model", model, "--mask", tmp_path / "mask", "--output", tmp_path / "out"]
+    assert run(*command) == 2
+    for series, start in (("1", 0), ("2", 20)):
+        assert run(*command, "--series", series) == 0
+        likelihood = read_volume(tmp_path / "out" / "likelihood.nii.gz").array
+        assert likelihood[:, :, start : start + 20].any()
+        assert not np.delete(likelihood, np.s_[max(0, start - 1) : start + 21], axis=2).any()
+
+
 def test_training_from_a_list_gives_a_model_that_detects(tmp_path, image, capsys):
     for seed in (1, 2):
         phantom = balls(seed)
@@ -141,10 +195,8 @@ def test_training_from_a_list_gives_a_model_that_detects(tmp_path, image, capsys
         "--folds",
         2,
     ]
-    assert (
-        run("train", "mtann", "--cases", cases, "--output", tmp_path / "mine", *quick, "--licence", "CC0-1.0", "--json")
-        == 0
-    )
+    command = ["train", "mtann", "--cases", cases, "--output", tmp_path / "mine", *quick]
+    assert run(*command, "--licence", "CC0-1.0", "--json") == 0
     card = json.loads(capsys.readouterr().out)
     assert card["training_lesions"] == 4
     assert card["licence"] == "CC0-1.0"
@@ -152,6 +204,21 @@ def test_training_from_a_list_gives_a_model_that_detects(tmp_path, image, capsys
     assert run("models", "verify", tmp_path / "mine") == 0
     assert run("models", "info", tmp_path / "mine") == 0
     assert run("detect", image, "--model", tmp_path / "mine", "--output", tmp_path / "out") == 0
+
+
+def test_training_reads_the_chosen_series(tmp_path, monkeypatch):
+    loaded = []
+
+    def load(*arguments):
+        loaded.append(arguments[-1])
+        raise CancelledError
+
+    monkeypatch.setattr("mtann.commands.train.load_training_case", load)
+    for name in ("i", "l"):
+        (tmp_path / name).mkdir()
+    cases = write_list(tmp_path / "cases.csv", [{"case": "a", "patient": "p", "t1c": "i", "lesions": "l"}])
+    assert run("train", "mtann", "--cases", cases, "--output", tmp_path / "mine", "--series", "2") == 130
+    assert loaded == ["2"]
 
 
 def test_models_are_listed(capsys):

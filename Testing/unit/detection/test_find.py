@@ -94,3 +94,44 @@ def test_the_threshold_counts_scores_that_reach_it():
     assert [c.reported for c in report_from(candidates[:1], at)] == [True]
     assert [c.reported for c in report_from(candidates[:1], np.nextafter(at, 2))] == [False]
     assert [c.reported for c in report_from(candidates[:1], np.nextafter(at, 0))] == [True]
+
+
+def test_a_small_lesion_beside_a_large_one_is_a_candidate_of_its_own():
+    likelihood = ball((50, 50, 70), (25, 25, 20), 9) + ball((50, 50, 70), (25, 25, 33.5), 2.5)
+    blurred = ndimage.gaussian_filter(likelihood, 1.5)
+    _, _, candidates = candidates_of(blurred)
+    strong = [candidate for candidate in candidates if candidate.score > 0.3]
+    assert len(strong) == 2
+    places = sorted(candidate.centroid_lps_mm[0] for candidate in strong)
+    assert places[0] == pytest.approx(20, abs=1)
+    assert places[1] == pytest.approx(33.5, abs=1)
+
+
+def test_a_hot_spot_within_a_weak_candidate_gives_it_its_score():
+    weak = ball((50, 50, 50), (25, 25, 25), 9, 0.55)
+    hot = np.maximum(weak, ball((50, 50, 50), (25, 25, 31), 2.0))
+    alone = candidates_of(ball((50, 50, 50), (25, 25, 31), 2.0))[2]
+    candidates = candidates_of(hot)[2]
+    assert candidates[0].score >= alone[0].score - 0.02
+
+
+def test_a_ring_in_one_slice_is_filled():
+    ring = ball((1, 50, 50), (0, 25, 25), 10) - ball((1, 50, 50), (0, 25, 25), 6)
+    _, labels, candidates = candidates_of(ring)
+    assert labels[0, 25, 25] == 1
+    assert candidates[0].volume_mm3 == pytest.approx(np.pi * 10**2, rel=0.15)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("shape", [(1, 80, 80), (30, 30, 30)])
+def test_every_candidate_keeps_voxels_in_one_piece_however_outlines_meet(seed, shape):
+    likelihood = ndimage.gaussian_filter(
+        np.random.default_rng(seed).normal(size=shape), (0 if shape[0] == 1 else 1, 1, 1)
+    )
+    likelihood = (likelihood / likelihood.max()).astype(np.float32)
+    _, labels, candidates = candidates_of(likelihood, settings=DetectionSettings(score_floor=0.01))
+    assert len(candidates) > 3
+    for candidate in candidates:
+        outline = labels == candidate.id
+        assert outline.any()
+        assert ndimage.label(outline, structure=np.ones((3, 3, 3)))[1] == 1

@@ -32,7 +32,7 @@ def test_the_score_is_the_gaussian_weighted_mean_within_three_sigma():
 def test_near_the_border_the_weights_are_normalised_inside_the_volume():
     ones = np.ones((5, 6, 7), dtype=np.float32)
     assert score_at(ones, (0, 0, 6), np.array([2.0] * 3)) == pytest.approx(1.0)
-    np.testing.assert_allclose(smooth_inside(ones, np.array([2.0, 1.0, 3.0])), 1.0, atol=1e-5)
+    np.testing.assert_allclose(smooth_inside(ones, np.array([2.0, 1.0, 3.0]), Run()), 1.0, atol=1e-5)
 
 
 @given(

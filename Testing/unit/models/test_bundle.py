@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +146,14 @@ def test_an_unknown_model_is_answered_with_the_known_ones(monkeypatch, tmp_path)
     assert locate_model(tmp_path / "mine") == tmp_path / "mine"
     with pytest.raises(ModelError, match="mine"):
         locate_model("other")
+
+
+def test_a_folder_here_does_not_stand_for_a_model_of_that_name(monkeypatch, tmp_path):
+    monkeypatch.setattr("mtann.models.catalogue.BUNDLED", tmp_path / "bundled")
+    save_bundle(small_bundle(), tmp_path / "bundled" / "mine")
+    (tmp_path / "here" / "mine").mkdir(parents=True)
+    (tmp_path / "here" / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert locate_model("mine") == tmp_path / "bundled" / "mine"
+    assert locate_model("./mine") == locate_model(Path("mine")) == Path("mine")
+    assert locate_model("other") == Path("other")

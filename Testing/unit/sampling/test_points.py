@@ -69,6 +69,13 @@ def test_an_empty_list_has_no_points(tmp_path: Path) -> None:
         assert radii == []
 
 
+@pytest.mark.parametrize("kind", ["Line", "Angle", "Curve", "ClosedCurve", "Plane", "ROI", None])
+def test_markups_other_than_points_are_refused(tmp_path: Path, kind: str | None) -> None:
+    text = markups(markup("LPS", LPS), markup("LPS", LPS, type=kind))
+    with pytest.raises(CasesError, match=f"'F.mrk.json' holds a markup of type '{kind}'"):
+        read_points(saved(tmp_path, "F.mrk.json", text))
+
+
 @pytest.mark.parametrize("units", ["mm", ["mm"], ["mm", "mm", "mm"]])
 def test_markups_in_millimetres_are_read(tmp_path: Path, units: object) -> None:
     text = markups(markup("LPS", LPS, coordinateUnits=units))
