@@ -119,12 +119,33 @@ class DetectionSettings(Settings):
         return self
 
 
-PRESETS: dict[str, tuple[NetworkSettings, TrainingSettings]] = {
-    "default": (NetworkSettings(), TrainingSettings()),
-    "historic": (
-        NetworkSettings(dimensions=3, dilations=(1,), hidden=(25,)),
-        TrainingSettings(teacher="gaussian", fixed_teaching_sigma_voxels=4.5, mining_rounds=0, augment=False),
-    ),
-}
-"""Settings by name. ``historic`` is frozen: Suzuki et al., Med Phys 33:3814 (2006), 171 inputs, 25 hidden units, sigma
-4.5 voxels; the region of 15^3 is 1.7 sigma to each side."""
+_HISTORIC: dict[int, tuple[float, float]] = {3: (4.5, 1.7), 2: (5.0, 1.9)}
+"""Sigma in voxels and region half-width in sigmas: regions of 15^3 and 19^2."""
+
+PRESETS = ("default", "historic")
+
+
+def preset(name: str, dimensions: Literal[2, 3] = 3) -> tuple[NetworkSettings, TrainingSettings]:
+    """Settings by name.
+
+    ``historic`` is frozen: 171 inputs, 25 hidden units, sigma 4.5 voxels (Suzuki et al., Med Phys 33:3814, 2006), or in
+    two dimensions 81 inputs, 25 hidden units, sigma 5 pixels (Med Phys 30:1602, 2003).
+
+    Raises:
+        SettingsError: There is no preset of this name.
+    """
+    if name == "default":
+        return NetworkSettings(dimensions=dimensions), TrainingSettings()
+    if name == "historic":
+        sigma, region = _HISTORIC[dimensions]
+        return (
+            NetworkSettings(dimensions=dimensions, dilations=(1,), hidden=(25,)),
+            TrainingSettings(
+                teacher="gaussian",
+                fixed_teaching_sigma_voxels=sigma,
+                region_factor=region,
+                mining_rounds=0,
+                augment=False,
+            ),
+        )
+    raise SettingsError(f"There is no preset '{name}'. Use one of: {', '.join(PRESETS)}.")

@@ -153,3 +153,58 @@ def test_running_out_of_memory_says_what_to_do(monkeypatch):
     monkeypatch.setattr("mtann.inference.scan._evaluate", out_of_memory)
     with pytest.raises(MTANNError, match=r"Memory ran out.*smaller tiles"):
         detect(balls(7).volume, ball_model(), device="cpu")
+
+
+def test_a_small_search_mask_does_not_change_scores():
+    phantom = balls(7)
+    everywhere = detect(phantom.volume, ball_model(), device="cpu")
+    tight = phantom.volume.with_array((phantom.labels.array == 2).astype(np.uint8), "mask")
+    within = detect(phantom.volume, ball_model(), mask=tight, device="cpu")
+    assert within.reported
+    assert within.reported[0].score == pytest.approx(max(c.score for c in everywhere.reported), abs=0.25)
+
+
+def test_one_patient_with_lesions_among_normal_ones_still_gives_operating_points():
+    diseased, normal = ball_cases(2)
+    empty = sphere_phantom(normal.channels[0].geometry, (), noise_sigma=0.05, seed=5).volume
+    normals = [type(diseased)(f"n{i}", f"normal{i}", (empty,), ()) for i in range(2)]
+    model = train([diseased, *normals], network=NETWORK, training=QUICK, device="cpu")
+    assert "flatter" in model.card.operating_point().chosen_on
+
+
+def test_a_lesion_outside_the_searched_tissue_is_told_in_the_models_notes():
+    case = ball_cases(1)[0]
+    half = np.zeros(case.channels[0].array.shape, dtype=np.uint8)
+    half[:, :, :22] = 1
+    masked = type(case)(case.case, case.patient, case.channels, case.lesions, case.channels[0].with_array(half))
+    model = train([masked], network=NETWORK, training=QUICK, device="cpu")
+    assert model.card.notes[0].startswith("1 of 2 training lesions lie outside")
+
+
+def test_training_progress_rises_too():
+    seen = []
+    train(
+        ball_cases(3),
+        network=NETWORK,
+        training=QUICK.model_copy(update={"steps": 30}),
+        device="cpu",
+        progress=seen.append,
+    )
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": "_m"}, "name"),
+        ({"spacing_mm": -1.0}, "spacing_mm"),
+        ({"spacing_mm": 0.0}, "spacing_mm"),
+        ({"card": {"licence": 3}}, "licence"),
+    ],
+)
+def test_a_wrong_name_or_spacing_is_refused_before_the_work(wrong, message, monkeypatch):
+    monkeypatch.setattr("mtann.teach.prepare_cases", lambda *_: pytest.fail("the work began"))
+    with pytest.raises(SettingsError, match=message):
+        train(ball_cases(1), **{"network": NETWORK, "training": QUICK, **wrong})

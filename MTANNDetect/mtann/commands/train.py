@@ -10,7 +10,7 @@ from mtann.errors import SettingsError
 from mtann.models.bundle import BUNDLE_FOLDER
 from mtann.output_folder import check_output, recover_folder
 from mtann.progress import Progress
-from mtann.settings import PRESETS, DetectionSettings, NetworkSettings, TrainingSettings
+from mtann.settings import PRESETS, DetectionSettings, NetworkSettings, TrainingSettings, preset
 from mtann.teach import train
 
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--preset",
-        choices=sorted(PRESETS),
+        choices=PRESETS,
         default="default",
         help="starting point of all settings below (default: default)",
     )
@@ -68,8 +68,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command; returns the exit code."""
     recover_folder(arguments.output, BUNDLE_FOLDER)
     check_output(arguments.output, BUNDLE_FOLDER)
-    preset = PRESETS[arguments.preset]
-    network, training = read_settings(arguments, preset[0]), read_settings(arguments, preset[1])
+    dimensions = 2 if arguments.dimensions == "2" else 3
+    network, training = (read_settings(arguments, settings) for settings in preset(arguments.preset, dimensions))
     detection = read_settings(arguments, DetectionSettings())
     channels = [name.strip() for name in arguments.channels.split(",") if name.strip()]
     try:

@@ -3,7 +3,7 @@ import torch
 
 from mtann.networks.mtann import MTANN
 from mtann.sampling.kernel import kernel_radius_zyx, subvolume_offsets
-from mtann.settings import PRESETS, NetworkSettings
+from mtann.settings import NetworkSettings, preset
 from mtann.training.mtann import offset_symmetries
 
 
@@ -18,12 +18,15 @@ def test_the_inputs_are_those_of_the_literature():
 
 
 def test_the_historic_preset_is_frozen():
-    network, training = PRESETS["historic"]
+    network, training = preset("historic")
     assert (network.dimensions, network.dilations, network.hidden) == (3, (1,), (25,))
     assert (training.teacher, training.fixed_teaching_sigma_voxels) == ("gaussian", 4.5)
     parameters = MTANN(network, 1)
     assert parameters.first_weight.shape == (25, 1, 1, 171)
     assert parameters.output.weight.shape == (1, 25)
+    flat, flat_training = preset("historic", 2)
+    assert MTANN(flat, 1).first_weight.shape == (25, 1, 1, 81)
+    assert flat_training.fixed_teaching_sigma_voxels == 5.0
 
 
 def test_the_network_computes_suzukis_formula():

@@ -104,7 +104,7 @@ def test_a_smaller_first_channel_is_no_reason_to_warn() -> None:
     assert prepare([small, ramp(AXIAL)], specification("t1", "flair")).warnings == ()
 
 
-@pytest.mark.parametrize(("thickness", "dimensions", "warned"), [(4.5, 3, False), (4.6, 3, True), (9.0, 2, False)])
+@pytest.mark.parametrize(("thickness", "dimensions", "warned"), [(3.0, 3, False), (3.1, 3, True), (9.0, 2, False)])
 def test_thick_slices_are_warned_of_in_three_dimensions(thickness: float, dimensions: int, warned: bool) -> None:
     thick = ramp(grid((5, 20, 20), (1.0, 1.0, thickness)))
     warnings = prepare([thick], specification("t1", dimensions=dimensions)).warnings
@@ -157,10 +157,19 @@ def test_a_given_mask_is_taken_from_its_place_in_the_patient() -> None:
     assert not np.any(inner & ~expected)
 
 
-def test_a_given_mask_sets_the_scale() -> None:
+def test_a_search_mask_limits_where_candidates_are_and_leaves_intensities_alone() -> None:
+    image, method = ramp(AXIAL), specification("t1", normalisation=Normalisation())
+    everywhere, within = prepare([image], method), prepare([image], method, mask=box(AXIAL))
+    np.testing.assert_array_equal(within.channels[0], everywhere.channels[0])
+    np.testing.assert_array_equal(within.mask, box(AXIAL).array > 0)
+
+
+def test_a_brain_mask_sets_the_scale_of_an_image_that_is_not_stripped() -> None:
     image = ramp(AXIAL)
-    prepared = prepare([image], specification("t1", normalisation=Normalisation()), mask=box(AXIAL))
+    brain = specification("t1", normalisation=Normalisation()).model_copy(update={"mask": "brain"})
+    prepared = prepare([image], brain, mask=box(AXIAL))
     assert np.median(prepared.channels[0][box(AXIAL).array > 0]) == pytest.approx(0, abs=1e-5)
+    assert prepared.warnings == ()
 
 
 def test_a_mask_that_is_empty_or_elsewhere_is_refused() -> None:

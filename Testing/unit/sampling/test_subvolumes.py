@@ -89,3 +89,24 @@ def test_a_patient_is_never_on_both_sides_of_a_split():
     assert len(patient_folds(patients, 20, seed=0)) == 5
     assert patient_folds(["a", "a"], 5, seed=0) == []
     assert patient_folds(patients, 0, seed=0) == []
+
+
+def test_no_negative_is_taken_from_the_flank_of_a_lesions_response(prepared):
+    # The teacher is cut at 1.7 sigma, but a perfect answer goes on: it must not be taught as wrong.
+    index = np.moveaxis(np.indices(prepared.grid.shape_zyx), 0, -1) - 15
+    perfect = np.exp(-(index**2).sum(axis=-1) / (2 * 2.8**2)).astype(np.float32)
+    case = PreparedCase(prepared.grid, (perfect,), prepared.mask)
+    settings = TrainingSettings(teacher="gaussian", negatives_per_case=3000)
+    lesions = [Lesion((15.0, 15.0, 15.0), 4.0)]
+    centre = subvolume_offsets(3).tolist().index([0, 0, 0])
+    mined = mine_negatives(perfect, case, lesions, SINGLE, settings)
+    assert mined.inputs[:, 0, 0, centre].max() < np.exp(-(3**2) / 2) + 0.01
+    drawn = draw_samples(case, lesions, SINGLE, settings, np.random.default_rng(0))
+    assert drawn.inputs[drawn.groups == NEGATIVE][:, 0, 0, centre].max() < np.exp(-(3**2) / 2) + 0.01
+
+
+def test_patients_with_lesions_are_spread_over_the_folds():
+    patients = [f"p{i}" for i in range(6)]
+    for seed in range(10):
+        folds = patient_folds(patients, 2, seed, [True, True, False, False, False, False])
+        assert all(any(index in (0, 1) for index in fold) for fold in folds)

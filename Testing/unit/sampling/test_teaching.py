@@ -4,7 +4,7 @@ import pytest
 from mtann.geometry import Geometry
 from mtann.sampling.lesions import Lesion, lesions_from_label_map
 from mtann.sampling.teaching import teach, teaching_volume
-from mtann.settings import PRESETS, TrainingSettings
+from mtann.settings import TrainingSettings, preset
 from mtann.volume import Volume
 
 GRID = Geometry((41, 41, 41), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
@@ -23,8 +23,10 @@ def test_the_gaussian_teacher_is_suzukis_formula():
 def test_the_training_region_reaches_1_7_sigma_and_holds_every_voxel():
     taught = teach(Lesion((20.0, 20.0, 20.0), 5.0), GRID, TrainingSettings(teacher="gaussian"))
     assert taught.box == (slice(15, 26),) * 3  # 1.7 * 3.5 = 5.95 voxels to each side.
-    historic = teach(Lesion((20.0, 20.0, 20.0), 2.0), GRID, PRESETS["historic"][1])
+    historic = teach(Lesion((20.0, 20.0, 20.0), 2.0), GRID, preset("historic")[1])
     assert historic.box == (slice(13, 28),) * 3  # 15^3, whatever the lesion's size.
+    flat = teach(Lesion((20.0, 20.0, 20.0), 2.0), GRID, preset("historic", 2)[1])
+    assert flat.box[1:] == (slice(11, 30),) * 2  # 19^2.
 
 
 def test_a_small_lesion_is_taught_with_the_least_width():
