@@ -68,8 +68,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command; returns the exit code."""
     recover_folder(arguments.output, BUNDLE_FOLDER)
     check_output(arguments.output, BUNDLE_FOLDER)
-    dimensions = 2 if arguments.dimensions == "2" else 3
-    network, training = (read_settings(arguments, settings) for settings in preset(arguments.preset, dimensions))
+    base_network, base_training = preset(arguments.preset, 2 if arguments.dimensions == "2" else 3)
+    network, training = read_settings(arguments, base_network), read_settings(arguments, base_training)
     detection = read_settings(arguments, DetectionSettings())
     channels = [name.strip() for name in arguments.channels.split(",") if name.strip()]
     try:
