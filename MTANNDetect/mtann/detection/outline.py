@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from mtann.detection.peaks import Peak
+from mtann.detection.region import Box, Index, Region, Surroundings, component, hull, whole, within
 from mtann.geometry import FloatArray, Geometry
 from mtann.progress import Run
 from mtann.settings import DetectionSettings
@@ -21,8 +21,6 @@ from mtann.settings import DetectionSettings
 FloatVolume = npt.NDArray[np.float32]
 LabelVolume = npt.NDArray[np.uint16]
 BoolVolume = npt.NDArray[np.bool_]
-Index = tuple[int, ...]
-Box = tuple[slice, ...]
 
 _REACH_SCALES = 5.0
 """An outline ends this many scoring sigmas from its peak. The sigma is near half of a lesion's radius, so this is over
@@ -31,11 +29,8 @@ _OWN_SCALES = 2.5
 """Within this many scoring sigmas of a candidate's peak lies the candidate itself."""
 _DIPS = (0.6, 0.7, 0.8)
 _RING_REACHES = (2.0, 4.0)
-_RING_SHARE = 1.1
-"""An outline that runs into its end is followed two and four times as far, and kept if there it closes round a hole
-that adds a tenth: it was a piece of a ring."""
 _LARGEST_MM = 40.0
-_CONNECTIVITY_26 = np.ones((3, 3, 3), dtype=bool)
+"""An outline that runs into its end is followed two and four times as far, but no further than this."""
 
 
 class Outlines:
@@ -67,10 +62,10 @@ class Outlines:
         An outline is where the likelihood exceeds a fraction of its peak value, connected to it (26 neighbours), with
         holes filled, at most five scoring sigmas away.
         """
-        around = _Surroundings(self._geometry, place_lps_mm, _REACH_SCALES * peak.scale_mm)
+        around = Surroundings(self._geometry, place_lps_mm, _REACH_SCALES * peak.scale_mm)
         # On thick slices a peak may lie between two of them: those on either side are near, however far in millimetres.
         near = (around.distance_mm <= peak.scale_mm) | around.neighbours
-        start = _whole(_argmax(self._likelihood[around.box], near), around.box)
+        start = whole(_argmax(self._likelihood[around.box], near), around.box)
         owner, label = int(self.labels[start]), len(self.kept) + 1
         level = self._fraction
         if owner:
@@ -82,37 +77,34 @@ class Outlines:
             self.labels[self._boxes[owner - 1]][part] = label
             self._trim(owner)
         box = self._grow(peak, around, start, level, label)
-        self._boxes.append(_hull(box, self._boxes[owner - 1]) if owner else box)
+        self._boxes.append(hull(box, self._boxes[owner - 1]) if owner else box)
         self.kept.append(peak)
         self._starts.append(start)
         self._places.append(place_lps_mm)
 
-    def _grow(self, peak: Peak, around: "_Surroundings", start: Index, level: float, label: int) -> Box:
+    def _grow(self, peak: Peak, around: Surroundings, start: Index, level: float, label: int) -> Box:
         """Write an outline into the label map; returns the block that holds it."""
-        for reach in (1.0, *_RING_REACHES):
-            if reach > 1.0:
-                wider = min(reach * _REACH_SCALES * peak.scale_mm, _LARGEST_MM)
-                around = _Surroundings(self._geometry, around.place_lps_mm, max(wider, around.reach_mm))
-            values, claimed = self._likelihood[around.box], self.labels[around.box]
-            above = values > level * self._likelihood[start]
-            free = (claimed == 0) | (claimed == label)
-            here = _within(start, around.box)
-            outline = _component(above, free & (around.distance_mm <= around.reach_mm), here)
-            others = claimed[ndimage.binary_dilation(outline, _CONNECTIVITY_26)]
-            if np.any((others != 0) & (others != label)):
-                # Beside another candidate, its faint surroundings are not this one's.
-                outline = _component(above, free & (around.distance_mm <= _OWN_SCALES * peak.scale_mm), here)
-            filled = _fill_holes(outline)
-            if reach == 1.0:
-                first = around.box, filled & free
-                if around.distance_mm[outline].max() < around.reach_mm - max(self._geometry.spacing_zyx_mm):
-                    break
-            elif np.count_nonzero(filled) > _RING_SHARE * np.count_nonzero(outline):
-                first = around.box, filled & free
-                break
-        box, mine = first
-        self.labels[box][mine] = label
-        return box
+        region = self._region(peak, around, start, level, label)
+        if around.end_is_met_by(region.outline):
+            # It may be a piece of a ring: then, further on, it closes round a hole.
+            reaches = sorted({min(factor * around.reach_mm, _LARGEST_MM) for factor in _RING_REACHES})
+            wider = (around.widened(reach) for reach in reaches if reach > around.reach_mm)
+            further = (self._region(peak, surroundings, start, level, label) for surroundings in wider)
+            region = next((region for region in further if region.is_ring), region)
+        self.labels[region.box][region.filled & region.free] = label
+        return region.box
+
+    def _region(self, peak: Peak, around: Surroundings, start: Index, level: float, label: int) -> Region:
+        """What is connected to a peak above a level, within some surroundings."""
+        claimed, here = self.labels[around.box], within(start, around.box)
+        above = self._likelihood[around.box] > level * self._likelihood[start]
+        free = (claimed == 0) | (claimed == label)
+        region = Region(component(above & free & (around.distance_mm <= around.reach_mm), here), free, around.box)
+        if region.touches_others:
+            # Beside another candidate, its faint surroundings are not this one's.
+            near = around.distance_mm <= _OWN_SCALES * peak.scale_mm
+            region = Region(component(above & free & near, here), free, around.box)
+        return region
 
     def _dip(self, owner: int, place_lps_mm: FloatArray, start: Index) -> tuple[float, BoolVolume] | None:
         """Whether the likelihood dips between a peak and the candidate in whose outline it lies.
@@ -124,10 +116,10 @@ class Outlines:
         gap_mm = float(np.linalg.norm(place_lps_mm - self._places[owner - 1]))
         explained = gap_mm <= _OWN_SCALES * self.kept[owner - 1].scale_mm
         box = self._boxes[owner - 1]
-        own, here = _within(self._starts[owner - 1], box), _within(start, box)
+        own, here = within(self._starts[owner - 1], box), within(start, box)
         values, mine = self._likelihood[box], self.labels[box] == owner
         for level in (self._fraction, *(() if explained else _DIPS)):
-            part = _component(values > level * values[here], mine, here)
+            part = component((values > level * values[here]) & mine, here)
             if not part[own]:
                 return level, part
         return None
@@ -141,7 +133,7 @@ class Outlines:
         """Keep of an outline that lost voxels the part that its peak lies in."""
         box = self._boxes[label - 1]
         mine = self.labels[box] == label
-        rest = mine & ~_component(mine, mine, _within(self._starts[label - 1], box))
+        rest = mine & ~component(mine, within(self._starts[label - 1], box))
         self.labels[box][rest] = 0
 
 
@@ -178,54 +170,5 @@ def grow_outlines(
     return outlines.labels, outlines.kept
 
 
-def _hull(first: Box, second: Box) -> Box:
-    """The smallest block that holds both."""
-    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
-
-
-def _within(index: Index, box: Box) -> Index:
-    """A voxel of the volume as one of a box."""
-    return tuple(i - part.start for i, part in zip(index, box, strict=True))
-
-
-def _whole(index: Index, box: Box) -> Index:
-    """A voxel of a box as one of the volume."""
-    return tuple(i + part.start for i, part in zip(index, box, strict=True))
-
-
-def _component(above: BoolVolume, allowed: BoolVolume, start: Index) -> BoolVolume:
-    """The connected part of what is above a level and allowed that holds the start, which always counts."""
-    part = above & allowed
-    part[start] = True
-    components, _ = ndimage.label(part, structure=_CONNECTIVITY_26)
-    return np.asarray(components == components[start])
-
-
-def _fill_holes(outline: BoolVolume) -> BoolVolume:
-    """Fill holes; in an image of one slice, within the slice."""
-    if 1 not in outline.shape:
-        return np.asarray(ndimage.binary_fill_holes(outline))
-    axis = outline.shape.index(1)
-    return np.asarray(np.expand_dims(ndimage.binary_fill_holes(outline.squeeze(axis)), axis))
-
-
 def _argmax(values: FloatVolume, where: BoolVolume) -> Index:
     return tuple(int(i) for i in np.unravel_index(np.argmax(np.where(where, values, -np.inf)), values.shape))
-
-
-class _Surroundings:
-    """The block of voxels about a place, each one's distance from it in mm, and which are its next neighbours."""
-
-    def __init__(self, geometry: Geometry, place_lps_mm: FloatArray, reach_mm: float) -> None:
-        spacing = np.array(geometry.spacing_zyx_mm)
-        centre = np.clip(geometry.index_from_lps(place_lps_mm), 0, np.array(geometry.shape_zyx) - 1)
-        low = np.maximum(np.floor(centre - reach_mm / spacing), 0).astype(int)
-        high = np.minimum(np.ceil(centre + reach_mm / spacing).astype(int) + 1, geometry.shape_zyx)
-        steps = [np.abs(np.arange(a, b) - c) for a, b, c in zip(low, high, centre, strict=True)]
-        z, y, x = np.ix_(*steps)
-        dz, dy, dx = spacing
-        self.place_lps_mm = place_lps_mm
-        self.reach_mm = reach_mm
-        self.box: Box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        self.distance_mm = np.sqrt((z * dz) ** 2 + (y * dy) ** 2 + (x * dx) ** 2)
-        self.neighbours = (z < 1) & (y < 1) & (x < 1)
