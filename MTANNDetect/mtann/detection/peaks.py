@@ -72,10 +72,10 @@ def find_peaks(
         step = np.sqrt(scales[number + 1] ** 2 - scale**2)
         wider = smooth_inside(smooth, step / spacing, run)
         contrast = smooth - wider
+        run.check()
         top = (contrast == ndimage.maximum_filter(contrast, size=3, mode="nearest")) & mask
         # What cannot pass below is left out here, so that it takes no other peak's place.
         top &= (contrast >= _LEAST_CONTRAST / 2 * smooth) & (smooth >= settings.score_floor / 2) & (contrast > 0)
-        run.check()
         flat = np.flatnonzero(top)
         found += [(float(c), number, int(place)) for c, place in zip(contrast.ravel()[flat], flat, strict=True)]
         smooth = wider
