@@ -28,7 +28,6 @@ def _import_slicer() -> None:
 
 _import_slicer()
 
-NO_SLICER = "slicer-core is not installed (pip install slicer-core)"
 _MODULE_LOGICS = (
     "vtkSlicerVolumesLogic",
     "vtkSlicerSegmentationsModuleLogic",
@@ -42,8 +41,8 @@ _MODULE_LOGICS = (
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     """An empty scene as ``slicer.mrmlScene``, with the logics that register nodes, storage and conversion rules."""
-    slicer = pytest.importorskip("slicer", reason=NO_SLICER)
-    pytest.importorskip("slicer.util", reason=NO_SLICER)
+    import slicer
+
     scene = slicer.vtkMRMLScene()
     monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
     application = slicer.vtkSlicerApplicationLogic()
@@ -62,28 +61,9 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
 def oblique_image(scene: object) -> object:
     """An oblique, flipped, anisotropic volume node of random voxels."""
     import slicer.util
+    from nodes import rigid
 
     rng = np.random.default_rng(5)
     array = rng.normal(100, 20, (18, 30, 26)).astype(np.float32)
-    turn = rotation((0.2, -0.5, 0.8), 0.6)
-    ijk_to_ras = np.eye(4)
-    ijk_to_ras[:3, :3] = turn @ np.diag([-0.7, 0.9, 2.1])
-    ijk_to_ras[:3, 3] = (12.5, -40.25, 7.75)
+    ijk_to_ras = rigid((0.2, -0.5, 0.8), 0.6, (12.5, -40.25, 7.75)) @ np.diag([-0.7, 0.9, 2.1, 1])
     return slicer.util.addVolumeFromArray(array, ijk_to_ras, "FLAIR")
-
-
-def rotation(axis: tuple[float, float, float], angle: float) -> np.ndarray:
-    """Rotation matrix about an axis (Rodrigues)."""
-    x, y, z = np.array(axis) / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-
-
-def linear_transform(matrix: np.ndarray, name: str = "transform") -> object:
-    """A linear transform node in the scene."""
-    import slicer
-    import slicer.util
-
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
-    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    return node

@@ -15,7 +15,7 @@ THRESHOLD = 0.4
 
 def ball(geometry: Geometry, centre_lps_mm: Sequence[float], radius_mm: float) -> np.ndarray:
     """Which voxels of a grid lie within a ball."""
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in geometry.shape_zyx], indexing="ij"), axis=-1)
+    index = np.moveaxis(np.indices(geometry.shape_zyx), 0, -1)
     return np.linalg.norm(geometry.lps_from_index(index) - np.asarray(centre_lps_mm), axis=-1) <= radius_mm
 
 

@@ -8,17 +8,19 @@ pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip ins
 import slicer
 import slicer.util
 import vtk
+from nodes import node_like, put_under, rigid
 
-from conftest import linear_transform, rotation
 from mtann.errors import CasesError, GeometryError, ImageError
 from MTANNDetectLib.ChannelAdapter import volumesFromNodes
 from MTANNDetectLib.LesionAdapter import lesionsFromNode, maskFromNode
 from MTANNDetectLib.Spaces import worldFromLocal
 from MTANNDetectLib.VolumeAdapter import volumeFromNode
+from unit.grids import world_points
 
 pytestmark = pytest.mark.slicer
 
 SHAPE = (20, 24, 28)
+AXIS = (1, 2, 3)
 
 
 def _ramp_node(name="ramp"):
@@ -28,13 +30,6 @@ def _ramp_node(name="ramp"):
     k, j, i = np.meshgrid(*[np.arange(n) for n in SHAPE], indexing="ij")
     ras = np.stack([i, j, k], axis=-1) @ ijk_to_ras[:3, :3].T + ijk_to_ras[:3, 3]
     return slicer.util.addVolumeFromArray((ras @ (2, 3, -1)).astype(np.float32), ijk_to_ras, name)
-
-
-def _rigid(angle, offset):
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation((1, 2, 3), angle)
-    matrix[:3, 3] = offset
-    return matrix
 
 
 def _grid_transform():
@@ -64,15 +59,12 @@ def _interior_error(volume, expected):
 
 
 def _ras(geometry):
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in geometry.shape_zyx], indexing="ij"), axis=-1)
-    return geometry.lps_from_index(index) * (-1, -1, 1)
+    return world_points(geometry) * (-1, -1, 1)
 
 
 def test_the_same_transform_changes_nothing(scene):
     first, second = _ramp_node("a"), _ramp_node("b")
-    transform = linear_transform(_rigid(0.4, (3, 4, 5)))
-    for node in (first, second):
-        node.SetAndObserveTransformNodeID(transform.GetID())
+    second.SetAndObserveTransformNodeID(put_under(first, rigid(AXIS, 0.4, (3, 4, 5))).GetID())
     a, b = volumesFromNodes([first, second])
     assert a.geometry == b.geometry
     assert np.array_equal(a.array, b.array)
@@ -80,8 +72,8 @@ def test_the_same_transform_changes_nothing(scene):
 
 def test_rigid_transforms_change_the_geometry_only(scene):
     first, second = _ramp_node("a"), _ramp_node("b")
-    first.SetAndObserveTransformNodeID(linear_transform(_rigid(0.3, (10, 0, -4))).GetID())
-    second.SetAndObserveTransformNodeID(linear_transform(_rigid(-0.5, (2, 7, 1))).GetID())
+    put_under(first, rigid(AXIS, 0.3, (10, 0, -4)))
+    put_under(second, rigid(AXIS, -0.5, (2, 7, 1)))
     _, moved = volumesFromNodes([first, second])
     assert np.array_equal(moved.array, slicer.util.arrayFromVolume(second))
     # The world position of a voxel by way of the second node, and by way of the first node's coordinates.
@@ -93,7 +85,7 @@ def test_rigid_transforms_change_the_geometry_only(scene):
 
 def test_scaling_along_the_axes_changes_the_spacing(scene):
     first, second = _ramp_node("a"), _ramp_node("b")
-    second.SetAndObserveTransformNodeID(linear_transform(np.diag([1.1, 0.9, 1.2, 1.0])).GetID())
+    put_under(second, np.diag([1.1, 0.9, 1.2, 1.0]))
     _, moved = volumesFromNodes([first, second])
     assert np.allclose(moved.geometry.spacing_xyz_mm, (1.65, 1.35, 2.4))
 
@@ -102,7 +94,7 @@ def test_shear_is_applied_by_resampling(scene):
     first, second = _ramp_node("a"), _ramp_node("b")
     shear = np.eye(4)
     shear[0, 1] = 0.2
-    second.SetAndObserveTransformNodeID(linear_transform(shear).GetID())
+    put_under(second, shear)
     reference, moved = volumesFromNodes([first, second])
     assert moved.geometry == reference.geometry
     # A point at (r, a, s) of the world came from (r - 0.2 a, a, s) of the second node.
@@ -134,7 +126,7 @@ def test_outside_a_resampled_channel_its_edge_is_replicated(scene):
     first, second = _ramp_node("a"), _ramp_node("b")
     shear = np.eye(4)
     shear[0, 1], shear[2, 3] = 0.01, 10.0
-    second.SetAndObserveTransformNodeID(linear_transform(shear).GetID())
+    put_under(second, shear)
     _, moved = volumesFromNodes([first, second])
     assert np.allclose(moved.array[0], moved.array[4], atol=1e-3)
     assert not np.allclose(moved.array[-1], moved.array[-5], atol=1e-3)
@@ -144,7 +136,7 @@ def test_a_channel_elsewhere_in_space_is_refused(scene):
     first, second = _ramp_node("a"), _ramp_node("far away")
     matrix = np.eye(4)
     matrix[0, 1], matrix[2, 3] = 0.1, 900
-    second.SetAndObserveTransformNodeID(linear_transform(matrix).GetID())
+    put_under(second, matrix)
     with pytest.raises(GeometryError, match="'far away' does not overlap"):
         volumesFromNodes([first, second])
     with pytest.raises(ImageError, match="at least one"):
@@ -155,22 +147,19 @@ def test_a_mask_under_another_transform_lands_where_it_is_seen(scene):
     image = _ramp_node("a")
     array = np.zeros(SHAPE, np.uint8)
     array[8:12, 9:15, 10:16] = 1
-    mask = slicer.util.addVolumeFromArray(array, None, "brain", "vtkMRMLLabelMapVolumeNode")
-    matrix = vtk.vtkMatrix4x4()
-    image.GetIJKToRASMatrix(matrix)
-    mask.SetIJKToRASMatrix(matrix)
+    mask = node_like(image, array, "brain")
     shear = np.eye(4)
     shear[0, 1], shear[1, 3] = 0.004, 3.0
-    mask.SetAndObserveTransformNodeID(linear_transform(shear).GetID())
+    put_under(mask, shear)
     moved = maskFromNode(mask, image, volumeFromNode(image).geometry)
     assert np.array_equal(moved.array, np.roll(array, 2, axis=1))
 
 
 def test_points_are_taken_from_the_world_to_the_image(scene):
     image = _ramp_node("a")
-    image.SetAndObserveTransformNodeID(linear_transform(_rigid(0.7, (5, -6, 7))).GetID())
+    put_under(image, rigid(AXIS, 0.7, (5, -6, 7)))
     points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "lesions")
-    points.SetAndObserveTransformNodeID(linear_transform(_rigid(-0.2, (1, 1, 1))).GetID())
+    put_under(points, rigid(AXIS, -0.2, (1, 1, 1)))
     local = np.array([[1.0, 2.0, 3.0], [-4.0, 5.0, 6.0]])
     for world in worldFromLocal(image, local):
         points.AddControlPointWorld(vtk.vtkVector3d(*world), "")
@@ -185,9 +174,7 @@ def test_label_maps_and_segmentations_give_the_same_lesions(scene):
     array = np.zeros(SHAPE, np.uint8)
     array[8:12, 9:15, 10:16] = 1
     array[3:5, 3:5, 3:5] = 2
-    matrix = vtk.vtkMatrix4x4()
-    image.GetIJKToRASMatrix(matrix)
-    labels = slicer.util.addVolumeFromArray(array, matrix, "labels", "vtkMRMLLabelMapVolumeNode")
+    labels = node_like(image, array, "labels")
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "segments")
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(image)
     slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(labels, segmentation)

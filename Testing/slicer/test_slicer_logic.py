@@ -13,10 +13,9 @@ pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip ins
 
 import slicer
 import slicer.util
-import vtk
+from nodes import node_like, put_under, rigid
 from results import make_result
 
-from conftest import linear_transform
 from mtann import pipeline
 from mtann.errors import CancelledError, CasesError, ImageError, MissingPackageError
 from MTANNDetectLib import Logic
@@ -82,13 +81,8 @@ def test_models_bring_the_folder_that_detection_takes():
 
 
 def test_nodes_by_channel_keep_their_names_and_share_coordinates(oblique_image, library, scene):
-    moved = slicer.util.addVolumeFromArray(slicer.util.arrayFromVolume(oblique_image).copy(), None, "T1")
-    matrix = vtk.vtkMatrix4x4()
-    oblique_image.GetIJKToRASMatrix(matrix)
-    moved.SetIJKToRASMatrix(matrix)
-    offset = np.eye(4)
-    offset[:3, 3] = (4, 5, 6)
-    moved.SetAndObserveTransformNodeID(linear_transform(offset).GetID())
+    moved = node_like(oblique_image, slicer.util.arrayFromVolume(oblique_image), "T1", "vtkMRMLScalarVolumeNode")
+    put_under(moved, rigid((1, 0, 0), 0, (4, 5, 6)))
     DetectLogic().detect({"flair": oblique_image, "t1": moved}, "demo")
     volumes = library.arguments[0]
     difference = np.subtract(volumes["t1"].geometry.origin_lps_mm, volumes["flair"].geometry.origin_lps_mm)

@@ -13,13 +13,13 @@ pytest.importorskip("PySide6.QtUiTools", reason="PySide6 is not installed (pip i
 
 import slicer
 import slicer.util
+from nodes import put_under, rigid
 from PySide6.QtWidgets import QApplication
 from results import make_result
 from standins.module import MODULE_FOLDER, scriptedLoadableModule
 from standins.strict import plain
 from standins.ui import loadUI
 
-from conftest import linear_transform, rotation
 from mtann.errors import CancelledError, MissingPackageError, ModelError, SettingsError
 from mtann.progress import Progress
 from MTANNDetectLib.Models import ModelChoice
@@ -143,9 +143,7 @@ def test_a_run_hands_on_what_was_chosen_and_shows_the_table(messages, oblique_im
 
 
 def test_the_panel_warns_of_a_transform_that_turns_the_image(messages, oblique_image):
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation((1, 0, 0), 0.5)
-    oblique_image.SetAndObserveTransformNodeID(linear_transform(matrix).GetID())
+    put_under(oblique_image, rigid((1, 0, 0), 0.5))
     panel = _panel(Backend())
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
     _press(panel.ui.runButton)

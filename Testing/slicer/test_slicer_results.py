@@ -9,9 +9,9 @@ pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip ins
 
 import slicer
 import slicer.util
+from nodes import put_under, rigid
 from results import SCORES, make_result
 
-from conftest import linear_transform, rotation
 from mtann.errors import CasesError
 from MTANNDetectLib import ResultAdapter
 from MTANNDetectLib.Colours import TABLE_NAME, likelihoodColours
@@ -26,10 +26,7 @@ pytestmark = pytest.mark.slicer
 @pytest.fixture
 def moved_image(oblique_image):
     """The oblique image under a rigid parent transform."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation((0.3, 1, -0.4), 0.8)
-    matrix[:3, 3] = (15, -25, 35)
-    oblique_image.SetAndObserveTransformNodeID(linear_transform(matrix).GetID())
+    put_under(oblique_image, rigid((0.3, 1, -0.4), 0.8, (15, -25, 35)))
     return oblique_image
 
 

@@ -10,8 +10,8 @@ import slicer.util
 import vtk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nodes import put_under, rigid, rotation
 
-from conftest import linear_transform, rotation
 from mtann.errors import GeometryError, ImageError
 from mtann.geometry import Geometry
 from mtann.volume import Volume
@@ -67,13 +67,12 @@ def test_the_array_is_a_copy(oblique_image):
 
 def test_the_parent_transform_is_left_out(oblique_image):
     without = volumeFromNode(oblique_image).geometry
-    oblique_image.SetAndObserveTransformNodeID(linear_transform(np.diag([1, 1, 1, 1]) + np.eye(4, k=3) * 50).GetID())
+    put_under(oblique_image, rigid((1, 2, 3), 0.4, (50, 0, 0)))
     assert volumeFromNode(oblique_image).geometry == without
 
 
 def test_update_keeps_the_transform_and_replaces_the_rest(oblique_image):
-    transform = linear_transform(np.eye(4))
-    oblique_image.SetAndObserveTransformNodeID(transform.GetID())
+    transform = put_under(oblique_image, np.eye(4))
     geometry = Geometry((2, 3, 4), (1, 2, 3), (5, 6, 7))
     updateNodeFromVolume(oblique_image, Volume(np.ones((2, 3, 4), np.uint8), geometry))
     assert volumeFromNode(oblique_image).geometry.matches(geometry)

@@ -8,9 +8,9 @@ pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip ins
 import slicer
 import slicer.util
 import vtk
+from nodes import put_under, rigid, rotation
 from results import make_result
 
-from conftest import linear_transform, rotation
 from MTANNDetectLib.ResultAdapter import nodesFromResult
 from MTANNDetectLib.VolumeAdapter import volumeFromNode
 
@@ -20,17 +20,16 @@ pytestmark = pytest.mark.slicer
 def test_scaling_or_bending_transforms_are_warned_of(oblique_image):
     result = make_result(volumeFromNode(oblique_image).geometry)
     assert nodesFromResult(result, oblique_image).warnings == result.warnings
-    oblique_image.SetAndObserveTransformNodeID(linear_transform(np.diag([1.2, 1, 1, 1])).GetID())
+    put_under(oblique_image, np.diag([1.2, 1, 1, 1]))
     assert "volume's own space" in nodesFromResult(result, oblique_image).warnings[-1]
 
 
 def test_turning_transforms_are_warned_of_from_five_degrees(oblique_image):
     result = make_result(volumeFromNode(oblique_image).geometry)
-    matrix, transform = np.eye(4), linear_transform(np.eye(4))
-    oblique_image.SetAndObserveTransformNodeID(transform.GetID())
+    transform = put_under(oblique_image, np.eye(4))
     for axis in np.eye(3):
         for degrees, warned in ((4.9, False), (-4.9, False), (5.1, True), (-5.1, True), (180, True)):
-            matrix[:3, :3] = rotation(axis, np.radians(degrees))
+            matrix = rigid(axis, np.radians(degrees))
             transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
             added = nodesFromResult(result, oblique_image).warnings[len(result.warnings) :]
             assert ["own axial plane" in warning for warning in added] == [True] * warned
@@ -42,13 +41,11 @@ def test_turning_is_seen_apart_from_scaling_mirroring_and_bending(oblique_image,
     def added():
         return nodesFromResult(result, oblique_image).warnings[len(result.warnings) :]
 
-    turn = np.eye(4)
-    turn[:3, :3] = rotation((1, 0, 0), 0.3)
-    oblique_image.SetAndObserveTransformNodeID(linear_transform(turn @ np.diag([1.2, 1, 1, 1])).GetID())
+    put_under(oblique_image, rigid((1, 0, 0), 0.3) @ np.diag([1.2, 1, 1, 1]))
     scales, turns = added()
     assert "scales or bends" in scales
     assert "own axial plane" in turns
-    oblique_image.SetAndObserveTransformNodeID(linear_transform(np.diag([-1, 1, 1, 1])).GetID())
+    put_under(oblique_image, np.diag([-1, 1, 1, 1]))
     assert ["own axial plane" in warning for warning in added()] == [True]
     bending = scene.AddNewNodeByClass("vtkMRMLTransformNode", "bending")
     oblique_image.SetAndObserveTransformNodeID(bending.GetID())
@@ -76,7 +73,5 @@ def test_turning_is_seen_for_a_single_slice(scene):
     image = slicer.util.addVolumeFromArray(np.zeros((1, 12, 14), np.float32), np.diag([1, 1, 3, 1]), "slice")
     result = make_result(volumeFromNode(image).geometry, scores=())
     assert nodesFromResult(result, image).warnings == result.warnings
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation((0, 1, 0), 0.3)
-    image.SetAndObserveTransformNodeID(linear_transform(matrix).GetID())
+    put_under(image, rigid((0, 1, 0), 0.3))
     assert "own axial plane" in nodesFromResult(result, image).warnings[-1]

@@ -8,8 +8,8 @@ pytest.importorskip("torch", reason="torch is not installed")
 
 import slicer
 from ball_grids import GRIDS, SPHERES
+from nodes import put_under, rigid, rotation
 
-from conftest import linear_transform, rotation
 from mtann.geometry import Geometry
 from mtann.phantoms.shapes import Sphere, sphere_phantom
 from mtann.pipeline import detect
@@ -37,6 +37,14 @@ def _phantom(direction, seed):
     return sphere_phantom(_geometry(direction), spheres, noise_sigma=0.05, seed=seed)
 
 
+def _image_node(phantom, moved):
+    """The phantom's image in the scene, on its own or under a parent transform."""
+    image = nodeFromVolume(phantom.volume, "image")
+    if moved:
+        put_under(image, rigid((1.0, -0.4, 0.2), 0.7, (30, -20, 10)))
+    return image
+
+
 @pytest.fixture(scope="module")
 def model(request):
     """A model that was taught, through nodes, to find bright balls."""
@@ -60,12 +68,7 @@ def model(request):
 def test_lesions_are_found_where_they_are_in_the_world(scene, model, moved, flipped):
     direction = rotation((0.2, 0.3, 1.0), 0.25) @ np.diag([1.0, -1.0 if flipped else 1.0, 1.0])
     phantom = _phantom(direction, seed=2)
-    image = nodeFromVolume(phantom.volume, "image")
-    if moved:
-        matrix = np.eye(4)
-        matrix[:3, :3] = rotation((1.0, -0.4, 0.2), 0.7)
-        matrix[:3, 3] = (30, -20, 10)
-        image.SetAndObserveTransformNodeID(linear_transform(matrix).GetID())
+    image = _image_node(phantom, moved)
     found = DetectLogic().detect(image, model, threshold=0.0, device="cpu")
     world = slicer.util.arrayFromMarkupsControlPoints(found.markupsNode, world=True)
     expected = worldFromLocal(image, np.array(CENTRES) * (-1, -1, 1))
@@ -82,12 +85,7 @@ def test_a_file_and_a_node_give_the_same_candidates(scene, model, tmp_path, grid
     path = tmp_path / "image.nii.gz"
     write_volume(phantom.volume, path)
     by_file = detect(read_volume(path), model, device="cpu")
-    image = nodeFromVolume(phantom.volume, "image")
-    if moved:
-        matrix = np.eye(4)
-        matrix[:3, :3] = rotation((1.0, -0.4, 0.2), 0.7)
-        matrix[:3, 3] = (30, -20, 10)
-        image.SetAndObserveTransformNodeID(linear_transform(matrix).GetID())
+    image = _image_node(phantom, moved)
     found = DetectLogic().detect(image, model, device="cpu")
     assert by_file.reported
     world = slicer.util.arrayFromMarkupsControlPoints(found.markupsNode, world=True)
