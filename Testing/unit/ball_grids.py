@@ -1,10 +1,9 @@
 """Grids of every kind about the same lesions of 3 to 30 mm."""
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from mtann.geometry import Geometry
 from mtann.phantoms.shapes import Sphere
+from unit.grids import grid, turned
 
 SPHERES = (
     Sphere((-24.0, -20.0, 0.0), 1.5, 1.0),
@@ -12,16 +11,14 @@ SPHERES = (
     Sphere((-26.0, 20.0, 0.0), 6.0, 1.0),
     Sphere((14.0, 14.0, 0.0), 15.0, 1.0),
 )
-OBLIQUE = Rotation.from_euler("xyz", (20, -15, 35), degrees=True).as_matrix()
+OBLIQUE = turned(20, -15, 35)
 FLIPPED = np.diag([-1.0, 1.0, -1.0])
 PERMUTED = np.array([[0.0, 0, -1], [1, 0, 0], [0, 1, 0]])
 
 
 def centred(shape_zyx, spacing_xyz, axes=None):
     """A grid whose middle is the world's origin, but for a fraction of a voxel."""
-    axes = np.eye(3) if axes is None else axes
-    origin = -axes @ ((np.array(shape_zyx[::-1]) - 1) / 2 * np.array(spacing_xyz)) + 0.1
-    return Geometry(tuple(shape_zyx), tuple(spacing_xyz), tuple(origin), tuple(np.asarray(axes, dtype=float).ravel()))
+    return grid(shape_zyx, spacing_xyz, axes, (0.1, 0.1, 0.1))
 
 
 GRIDS = {

@@ -6,11 +6,10 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from small_models import BALLS, ball_model, balls
+from small_models import BALLS, balls
 
 from mtann.cli import main
 from mtann.errors import CancelledError
-from mtann.models.bundle import save_bundle
 from mtann.pipeline import detect
 from mtann.volume_io import read_volume, write_volume
 from unit.dicom_series import write_series
@@ -23,13 +22,6 @@ SIX_FILES = {
     "overlay.png",
     "report.html",
 }
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "balls"
-    save_bundle(ball_model(), folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

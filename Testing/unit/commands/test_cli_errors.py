@@ -17,13 +17,6 @@ from mtann.models.bundle import CARD_FILE, WEIGHTS_FILE, save_bundle
 from mtann.volume_io import write_volume
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "balls"
-    save_bundle(ball_model(), folder)
-    return folder
-
-
 @pytest.fixture
 def image(tmp_path):
     path = tmp_path / "image.nii.gz"

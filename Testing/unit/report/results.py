@@ -1,13 +1,12 @@
 """A made-up result to report on: a head with bright spheres, in any geometry, with sizes known by construction."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference, ModelReference
-from mtann.geometry import Geometry, Triple
+from mtann.geometry import FloatArray, Geometry, Triple
 from mtann.settings import DetectionSettings
 from mtann.volume import Volume
+from unit.grids import grid, turned, world_points
 
 Sphere = tuple[Triple, float, float]
 """Centre in LPS mm, radius in mm, score."""
@@ -22,24 +21,12 @@ SPHERES: tuple[Sphere, ...] = (
 )
 
 
-def rotation(degrees: float, axis: int) -> tuple[float, ...]:
-    """Direction cosines of a rotation about an LPS axis."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    matrix = np.eye(3)
-    i, j = [k for k in range(3) if k != axis]
-    matrix[i, i] = matrix[j, j] = c
-    matrix[i, j], matrix[j, i] = -s, s
-    return tuple(matrix.ravel().tolist())
-
-
-def centred(shape_zyx: tuple[int, int, int], spacing_xyz_mm: Triple, direction: tuple[float, ...]) -> Geometry:
+def centred(shape_zyx: tuple[int, int, int], spacing_xyz_mm: Triple, axes: FloatArray | None = None) -> Geometry:
     """A grid whose middle lies at (0, 0, 15) in LPS."""
-    start = Geometry(shape_zyx, spacing_xyz_mm, (0.0, 0.0, 0.0), direction)
-    x, y, z = (np.array([0.0, 0.0, 15.0]) - start.lps_from_index((np.array(shape_zyx) - 1) / 2)).tolist()
-    return replace(start, origin_lps_mm=(x, y, z))
+    return grid(shape_zyx, spacing_xyz_mm, axes, (0.0, 0.0, 15.0))
 
 
-OBLIQUE = centred((60, 96, 80), (2.0, 2.0, 2.5), rotation(20, 0))
+OBLIQUE = centred((60, 96, 80), (2.0, 2.0, 2.5), turned(20, 0, 0))
 
 
 def candidate(number: int, sphere: Sphere, threshold: float) -> Candidate:
@@ -64,7 +51,7 @@ def make_result(
     geometry: Geometry = OBLIQUE, spheres: tuple[Sphere, ...] = SPHERES, threshold: float = 0.5
 ) -> tuple[Volume, DetectionResult]:
     """An image of a noisy ellipsoid with bright spheres, and the result that has found them all."""
-    points = geometry.lps_from_index(np.moveaxis(np.indices(geometry.shape_zyx), 0, -1))
+    points = world_points(geometry)
     radius = np.linalg.norm((points - (0, 0, 15)) / (68, 85, 65), axis=-1)
     noise = np.random.default_rng(0).normal(0, 25, geometry.shape_zyx)
     image = np.where(radius < 1, 350 + 120 * np.cos(9 * radius) + noise, 0)

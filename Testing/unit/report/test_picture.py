@@ -14,7 +14,8 @@ from mtann.report.picture import draw_overlay, overlay_figure
 from mtann.report.planes import AXIAL, CORONAL, View
 from mtann.report.scene import likelihood_colours, make_scene
 from mtann.volume import Volume
-from unit.report.results import OBLIQUE, SPHERES, centred, make_result, rotation
+from unit.grids import turned
+from unit.report.results import OBLIQUE, SPHERES, centred, make_result
 
 IMAGE, RESULT = make_result()
 
@@ -67,7 +68,7 @@ def test_below_the_threshold_the_best_candidate_is_shown_as_such() -> None:
 
 def test_one_slice_has_one_plane() -> None:
     sphere = ((-30.0, 20.0, 15.0), 5.0, 0.8)
-    image, result = make_result(centred((1, 200, 160), (1.0, 1.0, 5.0), rotation(0, 0)), (sphere,))
+    image, result = make_result(centred((1, 200, 160), (1.0, 1.0, 5.0)), (sphere,))
     figure = overlay_figure(image, result)
     assert captions(figure) == ["Axial  S 15.0 mm", "Axial, enlarged; image and outline only"]
     assert "The image is one slice, so other planes are left out." in texts(figure)
@@ -90,7 +91,7 @@ def test_nothing_leaves_the_page_or_its_panel() -> None:
 
 
 def test_outlines_have_the_area_of_the_candidate() -> None:
-    geometry = centred((100, 100, 100), (1.0, 1.0, 1.0), rotation(20, 0))
+    geometry = centred((100, 100, 100), (1.0, 1.0, 1.0), turned(20, 0, 0))
     sphere = ((-20.0, -10.0, 20.0), 9.0, 0.8)
     image, result = make_result(geometry, (sphere,))
     for plane in (AXIAL, CORONAL):
@@ -117,7 +118,7 @@ def test_grey_window_ignores_background_and_few_bright_voxels() -> None:
     array = np.zeros((40, 40, 40), np.float32)
     array[10:30, 10:30, 10:30] = np.random.default_rng(0).uniform(100, 200, (20, 20, 20))
     array[20, 20, 20] = 1e5
-    image = Volume(array, centred((40, 40, 40), (1.0, 1.0, 1.0), rotation(0, 0)))
+    image = Volume(array, centred((40, 40, 40), (1.0, 1.0, 1.0)))
     low, high = make_scene(image, empty_result(image)).window
     assert 99 <= low <= 105
     assert 195 <= high <= 201

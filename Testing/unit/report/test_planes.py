@@ -8,22 +8,23 @@ import pytest
 from mtann.geometry import Geometry
 from mtann.report.planes import AXIAL, CORONAL, SAGITTAL, Plane, View, planes_of
 from mtann.volume import Volume
-from unit.report.results import OBLIQUE, centred, rotation
+from unit.grids import turned, world_points
+from unit.report.results import OBLIQUE, centred
 
 LESION = (-30.0, -12.0, 25.0)
-FLIPPED = tuple(np.diag([-1.0, 1.0, -1.0]).ravel().tolist())
+FLIPPED = np.diag([-1.0, 1.0, -1.0])
+SAGITTAL_SLICES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 GEOMETRIES = {
     "oblique": OBLIQUE,
-    "doubly oblique": centred((60, 96, 80), (2.0, 2.0, 2.5), rotation(-25, 2)),
+    "doubly oblique": centred((60, 96, 80), (2.0, 2.0, 2.5), turned(0, 0, -25)),
     "flipped": centred((75, 100, 80), (2.0, 2.0, 2.0), FLIPPED),
-    "anisotropic": centred((30, 300, 280), (0.5, 0.5, 5.0), rotation(0, 0)),
-    "sagittal slices": centred((80, 70, 90), (2.0, 2.0, 1.8), (0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0)),
+    "anisotropic": centred((30, 300, 280), (0.5, 0.5, 5.0)),
+    "sagittal slices": centred((80, 70, 90), (2.0, 2.0, 1.8), SAGITTAL_SLICES),
 }
 
 
 def blob(geometry: Geometry) -> Volume:
-    points = geometry.lps_from_index(np.moveaxis(np.indices(geometry.shape_zyx), 0, -1))
-    return Volume(np.exp(-(((points - LESION) / 8) ** 2).sum(axis=-1)).astype(np.float32), geometry)
+    return Volume(np.exp(-(((world_points(geometry) - LESION) / 8) ** 2).sum(axis=-1)).astype(np.float32), geometry)
 
 
 @pytest.mark.parametrize("plane", [AXIAL, CORONAL, SAGITTAL], ids=lambda plane: plane.name)
@@ -64,16 +65,16 @@ def test_outside_of_the_image_and_its_outermost_half_voxel() -> None:
 
 
 def test_one_slice_is_shown_as_it_lies() -> None:
-    tilt = rotation(15, 0)
+    tilt = turned(15, 0, 0)
     (plane,) = planes_of(centred((1, 220, 180), (1.0, 1.0, 5.0), tilt))
     assert (plane.name, plane.letters) == ("Axial", ("R", "L", "A", "P"))
     assert plane.right_lps == pytest.approx((1, 0, 0))
-    assert plane.down_lps == pytest.approx(np.reshape(tilt, (3, 3))[:, 1])
+    assert plane.down_lps == pytest.approx(tilt[:, 1])
 
     coronal = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, -1.0, 0.0)  # x to the left, y to inferior, z to posterior
     (plane,) = planes_of(Geometry((1, 60, 50), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), coronal))
     assert (plane.name, plane.letters) == ("Coronal", ("R", "L", "S", "I"))
 
-    flipped = replace(OBLIQUE, shape_zyx=(1, 96, 80), direction=FLIPPED)
+    flipped = replace(OBLIQUE, shape_zyx=(1, 96, 80), direction=tuple(FLIPPED.ravel().tolist()))
     assert planes_of(flipped)[0].letters == ("R", "L", "A", "P")
     assert planes_of(OBLIQUE) == (AXIAL, CORONAL, SAGITTAL)

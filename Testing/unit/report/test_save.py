@@ -16,9 +16,10 @@ from mtann.report import save
 from mtann.report.documents import read_candidates
 from mtann.report.save import RESULT_FOLDER, save_result
 from mtann.volume_io import read_volume
-from unit.report.results import SPHERES, centred, make_result, rotation
+from unit.grids import turned
+from unit.report.results import SPHERES, centred, make_result
 
-SMALL = centred((30, 40, 36), (4.0, 4.0, 4.0), rotation(20, 0))
+SMALL = centred((30, 40, 36), (4.0, 4.0, 4.0), turned(20, 0, 0))
 IMAGE, RESULT = make_result(SMALL, SPHERES[:2])
 FILES = ["candidates.csv", "candidates.json", "candidates.nii.gz", "likelihood.nii.gz", "overlay.png", "report.html"]
 
