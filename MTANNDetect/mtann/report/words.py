@@ -23,9 +23,8 @@ def diameter_words(candidate: Candidate) -> str:
 
 
 def volume_words(candidate: Candidate) -> str:
-    """Volume in mm³ below 1 cm³, else in cm³."""
-    volume = candidate.volume_mm3
-    return f"{volume:.0f} mm³" if volume < 1000 else f"{volume / 1000:.2f} cm³"
+    """Volume, such as ``"1440 mm³"``: in one unit, so that sizes in a list compare at a glance."""
+    return f"{candidate.volume_mm3:.0f} mm³"
 
 
 def count_words(number: int, noun: str) -> str:

@@ -50,14 +50,29 @@ def test_says_what_was_found() -> None:
         "Threshold 0.5 on the score: operating point 'balanced': sensitivity 0.90 at 2.0 false positives a case, on "
         "120 held-out cases. 1 further candidate below the threshold."
     )
-    row = words[words.index("S/I") + 1 :][:10]
-    assert row == ["1", "0.910", "yes", "lesion", "14.0 × 12.6 mm", "14.7 mm", "1.44 cm³", "R 34.2", "A 12.0", "S 45.1"]
-    assert "below threshold" in words
+    row = words[words.index("S/I") + 1 :][:9]
+    assert row == ["1", "0.910", "lesion", "14.0 × 12.6 mm", "14.7 mm", "1437 mm³", "R 34.2", "A 12.0", "S 45.1"]
     for said in ("brain-metastases 1.2.0", "ab" * 32, "Brain metastases, adults", "t1c", "scan.nii.gz", "cd" * 32):
         assert said in words
     assert "80 × 96 × 60 voxels of 2 × 2 × 2.5 mm (x, y, z)." in " ".join(words)
     assert any(f"mtann {VERSION}" in text and "SimpleITK" in text for text in words)
     assert page.open == []
+
+
+def test_candidates_below_the_threshold_are_folded_away_unless_there_are_no_others() -> None:
+    text = html_text(RESULT, PICTURE)
+    (details,) = Page(text).every("details")
+    assert "open" not in details
+    reported, below = text.split("<details", 1)
+    assert reported.count("0.520") == 1
+    assert "0.310" not in reported
+    assert "1 candidate below the threshold, kept for a second look" in below
+    assert below.count("0.310") == 1
+    _, weak = make_result(threshold=0.95)
+    (details,) = Page(html_text(weak, PICTURE)).every("details")
+    assert "open" in details
+    _, strong = make_result(threshold=0.1)
+    assert Page(html_text(strong, PICTURE)).every("details") == []
 
 
 def test_warnings_come_before_the_picture() -> None:

@@ -36,7 +36,7 @@ def test_rows_are_the_best_candidates_with_their_numbers_in_words() -> None:
     assert [text for text in said if text.isdigit()] == ["1", "2", "3", "4"]
     assert any(
         text.split("     ")
-        == ["score 0.91", "14.0 × 12.6 mm axial, 14.7 mm longest, 1.44 cm³", "R 34.2  A 12.0  S 45.1 mm"]
+        == ["score 0.91", "14.0 × 12.6 mm axial, 14.7 mm longest, 1437 mm³", "R 34.2  A 12.0  S 45.1 mm"]
         for text in said
     )
     assert captions(figure)[:4] == [

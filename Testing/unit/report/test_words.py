@@ -22,7 +22,7 @@ def test_positions_name_the_side(point: tuple[float, float, float], words: str) 
 
 def test_sizes() -> None:
     assert diameter_words(FIRST) == "14.0 × 12.6 mm"
-    assert volume_words(FIRST) == "1.44 cm³"
+    assert volume_words(FIRST) == "1437 mm³"
     assert volume_words(replace(FIRST, volume_mm3=268.1)) == "268 mm³"
 
 
