@@ -10,6 +10,7 @@ from mtann.errors import SettingsError
 from mtann.models.bundle import BUNDLE_FOLDER
 from mtann.output_folder import check_output, recover_folder
 from mtann.progress import Progress
+from mtann.report.words import count_words
 from mtann.settings import PRESETS, DetectionSettings, NetworkSettings, TrainingSettings, preset
 from mtann.teach import train
 
@@ -100,8 +101,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         progress=console.progress,
     )
     console.say(
-        f"Model '{bundle.card.name}' learnt from {bundle.card.training_lesions} lesions "
-        f"in {bundle.card.training_cases} cases."
+        f"Model '{bundle.card.name}' learnt from {count_words(bundle.card.training_lesions, 'lesion')} "
+        f"in {count_words(bundle.card.training_cases, 'case')}."
     )
     for point in bundle.card.operating_points:
         console.say(
