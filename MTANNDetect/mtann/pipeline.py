@@ -117,7 +117,10 @@ def _scan(
     from mtann.inference.scan import scan
 
     try:
-        return scan(bundle.network(), prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
+        network = bundle.network()
+        members = scan(network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
+        likelihood: FloatVolume = members.mean(axis=0)
+        return likelihood
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MTANNError(
             f"Memory ran out while scanning on {device}. Use smaller tiles (setting tile_voxels, now {tile_voxels}), "

@@ -6,13 +6,14 @@ from typing import Any
 
 from mtann.backends.device import choose_device
 from mtann.cases import TrainingCase
-from mtann.detection.operating_points import OperatingPoint
+from mtann.detection.operating_points import OperatingPoint, choose_operating_points
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
-from mtann.fitting import TrainingPlan, fit_network, lesions_outside, operating_points, prepare_cases
+from mtann.fitting import TrainingPlan, fit_networks, lesions_outside, prepare_cases, usable_folds
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
+from mtann.out_of_fold import out_of_fold
 from mtann.output_folder import check_output
 from mtann.preprocess.grid import default_spacing_mm
 from mtann.preprocess.mask import choose_mask_kind
@@ -77,10 +78,15 @@ def train(
     taught = prepare_cases(cases, plan, run.part(0.0, 0.15))
     has_lesions = [bool(case.lesions) for case in cases]
     folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed, has_lesions)
-    trained = 0.15 + 0.85 / (len(folds) + 1)
-    model = fit_network(taught, plan, run.part(0.15, trained))
-    points = operating_points(model, taught, folds, plan, run.part(trained, 1.0))
-    bundle = make_bundle(_complete(draft, points, lesions_outside(taught)), model)
+    folds = usable_folds(taught, folds)
+    fitted = fit_networks(taught, folds, plan, run.part(0.15, 0.7))
+    findings = out_of_fold(fitted, taught, folds, plan, run.part(0.7, 1.0))
+    points = choose_operating_points(
+        [one.match.lesion_scores for one in findings.cases],
+        [one.match.false_alarm_scores for one in findings.cases],
+        findings.chosen_on,
+    )
+    bundle = make_bundle(_complete(draft, points, lesions_outside(taught)), fitted.of_fold(None))
     if output is not None:
         save_bundle(bundle, output)
     run.report("done", 1.0, f"Model '{name}' is ready")

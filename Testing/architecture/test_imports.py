@@ -23,7 +23,7 @@ ORDER = (
     ("detection",),
     ("evaluation", "models"),
     ("report",),
-    ("fitting",),
+    ("fitting", "out_of_fold"),
     ("pipeline", "teach"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py

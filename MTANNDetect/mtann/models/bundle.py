@@ -26,7 +26,7 @@ CARD_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
 BUNDLE_FOLDER = FolderKind(
     "model bundle", CARD_FILE, ("schema_version", "kind", "weights_sha256"), (CARD_FILE, WEIGHTS_FILE)
 )
-_PREFIX = "expert_0."
+_PREFIX = "member_"
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,28 @@ class ModelBundle:
         torch = require("torch", "Running an MTANN")
         from mtann.networks.mtann import MTANN
 
-        network = MTANN(self.card.network, len(self.card.inputs.channels))
-        expected = {_PREFIX + name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        names = sorted({name.partition(".")[0] for name in self.weights}, key=_member_number)
+        network = MTANN(self.card.network, len(self.card.inputs.channels), [0] * len(names))
+        state = network.state_dict()
+        expected = {f"{name}.{key}": tuple(tensor.shape[1:]) for name in names for key, tensor in state.items()}
         found = {name: array.shape for name, array in self.weights.items()}
-        if expected != found:
+        if expected != found or not names:
             wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-            name = wrong[0]
+            name = wrong[0] if wrong else "expert_0"
             raise ModelError(
                 f"The weights of model '{self.card.name}' do not fit its description: "
                 f"'{name}' should have shape {expected.get(name)}, found {found.get(name)}. "
                 "Train or export the model again."
             )
         network.load_state_dict(
-            {name: torch.from_numpy(self.weights[_PREFIX + name].copy()) for name in network.state_dict()}
+            {key: torch.from_numpy(np.stack([self.weights[f"{name}.{key}"] for name in names])) for key in state}
         )
         return network.eval()
+
+
+def _member_number(name: str) -> tuple[int, str]:
+    number = name.rpartition("_")[2]
+    return (int(number) if number.isdecimal() else -1, name)
 
 
 def make_bundle(card: ModelCard, network: "MTANN") -> ModelBundle:
@@ -80,8 +87,9 @@ def make_bundle(card: ModelCard, network: "MTANN") -> ModelBundle:
     from safetensors.numpy import save
 
     weights = {
-        _PREFIX + name: tensor.detach().cpu().numpy().astype(np.float32)
-        for name, tensor in network.state_dict().items()
+        f"{_PREFIX}{member}.{key}": tensor[member].detach().cpu().numpy().astype(np.float32)
+        for key, tensor in network.state_dict().items()
+        for member in range(network.members)
     }
     card = card.model_copy(update={"weights_sha256": hashlib.sha256(save(weights)).hexdigest()})
     return ModelBundle(card, weights, _checksum(card.model_dump(mode="json")))

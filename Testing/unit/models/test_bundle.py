@@ -55,7 +55,7 @@ def test_a_bundle_comes_back_as_it_was(saved):
     bundle, again = small_bundle(), load_bundle(saved)
     assert again.card == bundle.card
     assert again.sha256 == bundle.sha256
-    x = torch.randn(4, 1, 1, 171)
+    x = torch.randn(1, 4, 1, 1, 171)
     torch.testing.assert_close(again.network()(x), bundle.network()(x), rtol=0, atol=0)
 
 
@@ -108,8 +108,8 @@ def test_a_changed_description_is_refused_with_the_field(saved, changes, message
 
 def test_weights_of_another_shape_are_named():
     bundle = small_bundle()
-    bundle.weights["expert_0.first_bias"] = np.zeros(4, dtype=np.float32)
-    with pytest.raises(ModelError, match=r"'expert_0.first_bias' should have shape \(3,\), found \(4,\)"):
+    bundle.weights["member_0.first_bias"] = np.zeros(4, dtype=np.float32)
+    with pytest.raises(ModelError, match=r"'member_0.first_bias' should have shape \(3,\), found \(4,\)"):
         bundle.network()
 
 

@@ -28,13 +28,14 @@ def bright_or_dark(count=400, shift=0.0, scale=1.0):
 
 
 def trained(samples, settings=QUICK):
-    torch.manual_seed(0)
-    return fit(MTANN(SHAPE, samples.inputs.shape[2]), [samples], settings)
+    network = MTANN(SHAPE, samples.inputs.shape[1])
+    fit(network, [[samples]], settings)
+    return network
 
 
 def answers_of(network, samples):
     with torch.inference_mode():
-        return network(torch.from_numpy(samples.inputs)).numpy()
+        return network(torch.from_numpy(samples.inputs)[None])[0].numpy()
 
 
 def test_it_learns_to_answer_the_teaching_value():
@@ -56,7 +57,7 @@ def test_the_standardisation_is_measured_once_and_kept():
     assert network.mean.item() == pytest.approx(samples.inputs.mean(), rel=1e-4)
     assert network.deviation.item() == pytest.approx(samples.inputs.std(), rel=1e-2)
     before = network.mean.clone()
-    fit(network, [bright_or_dark(shift=99.0)], QUICK)
+    fit(network, [[bright_or_dark(shift=99.0)]], QUICK)
     torch.testing.assert_close(network.mean, before)
 
 
@@ -68,7 +69,7 @@ def test_every_lesion_counts_the_same_whatever_its_number_of_samples():
     groups = np.r_[np.zeros(90), np.ones(10), np.full(100, NEGATIVE)].astype(np.int64)
     network = trained(Samples(inputs, targets, groups), QUICK.model_copy(update={"augment": False, "steps": 400}))
     with torch.inference_mode():
-        assert network(torch.from_numpy(inputs[:1])).item() == pytest.approx(0.5, abs=0.08)
+        assert network(torch.from_numpy(inputs[None, :1])).item() == pytest.approx(0.5, abs=0.08)
 
 
 def test_without_lesions_or_without_normal_tissue_there_is_nothing_to_learn():
@@ -83,5 +84,5 @@ def test_without_lesions_or_without_normal_tissue_there_is_nothing_to_learn():
 def test_cancelling_stops_within_a_few_steps():
     asked = iter(range(1000))
     with pytest.raises(CancelledError):
-        fit(MTANN(SHAPE, 1), [bright_or_dark()], QUICK, run=Run(cancelled=lambda: next(asked) == 3))
+        fit(MTANN(SHAPE, 1), [[bright_or_dark()]], QUICK, run=Run(cancelled=lambda: next(asked) == 3))
     assert next(asked) == 4
