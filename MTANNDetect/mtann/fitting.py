@@ -46,22 +46,38 @@ class TrainingPlan:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One network of a batch.
+
+    Attributes:
+        expert: Its number among the experts that are trained together.
+        fold: The fold whose cases it must not see; None if it learns from all.
+        seed: Its random numbers' seed.
+    """
+
+    expert: int
+    fold: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
 class Fitted:
     """Networks for use and for every fold, as members of one.
 
     Attributes:
         network: All of them.
-        folds: Which fold each member must not see; None for members that learn from all cases.
+        members: What each member is.
         fit: How the last round of training went.
     """
 
     network: "MTANN"
-    folds: tuple[int | None, ...]
+    members: tuple["Member", ...]
     fit: "Fit"
 
-    def of_fold(self, fold: int | None) -> "MTANN":
+    def of_fold(self, fold: int | None, expert: int = 0) -> "MTANN":
         """The members of a fold, one a seed; those for use if None."""
-        return self.network.member([number for number, own in enumerate(self.folds) if own == fold])
+        wanted = [n for n, member in enumerate(self.members) if (member.fold, member.expert) == (fold, expert)]
+        return self.network.member(wanted)
 
 
 def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -> list[TaughtCase]:
@@ -92,7 +108,7 @@ def fit_networks(
     plan: TrainingPlan,
     run: Run,
     *,
-    known: Sequence[Sequence[Samples]] | None = None,
+    known: Sequence[Sequence[Samples]] = (),
 ) -> Fitted:
     """Train a network on all cases and one for each fold on the others; as many times as there are repetitions.
 
@@ -101,48 +117,54 @@ def fit_networks(
         folds: Cases that each fold holds out.
         plan: How to train.
         run: Progress and cancellation.
-        known: For an expert: the samples of each case that it learns from in place of mined ones.
+        known: For experts: what each learns from, case by case, in place of mined false responses. A single network
+            that mines is trained if there is none.
     """
     from mtann.networks.mtann import MTANN
     from mtann.training.mtann import fit
 
     seeds = range(plan.training.seed, plan.training.seed + plan.training.repetitions)
-    members = [(fold, seed) for fold in (None, *range(len(folds))) for seed in seeds]
-    network = MTANN(plan.network, len(plan.inputs.channels), [seed for _, seed in members])
-    learnt: list[list[Samples]] = [list(one.samples) + list(known[n] if known else ()) for n, one in enumerate(taught)]
-    lessons = [[samples for number in _seen(fold, folds, taught) for samples in learnt[number]] for fold, _ in members]
-    held_out = [
-        [samples for number in folds[fold] for samples in learnt[number]] if fold is not None else []
-        for fold, _ in members
-    ]
+    members = tuple(
+        Member(expert, fold, seed)
+        for expert in range(max(1, len(known)))
+        for fold in (None, *range(len(folds)))
+        for seed in seeds
+    )
+    network = MTANN(plan.network, len(plan.inputs.channels), [member.seed for member in members])
+
+    def samples(member: Member, cases: Sequence[int]) -> list[Samples]:
+        own = [one for case in cases for one in taught[case].samples]
+        return own + ([known[member.expert][case] for case in cases] if known else [])
+
+    lessons = [samples(member, _seen(member, folds, len(taught))) for member in members]
+    held_out = [samples(member, [] if member.fold is None else folds[member.fold].tolist()) for member in members]
     rounds = 1 if known else plan.training.mining_rounds + 1
     for number in range(rounds):
         if number:
-            mined = _mine(
-                network, members, taught, folds, plan, number, run.part((number - 0.4) / rounds, number / rounds)
-            )
+            part = run.part((number - 0.4) / rounds, number / rounds)
+            mined = _mine(network, members, taught, folds, plan, number, part)
             for lesson, more in zip(lessons, mined, strict=True):
                 lesson += more
         done = fit(
             network,
             lessons,
             plan.training,
-            seeds=[seed for _, seed in members],
+            seeds=[member.seed for member in members],
             held_out=held_out,
             device=plan.device,
             run=run.part(number / rounds, (number + 0.6) / rounds),
         )
-    return Fitted(network, tuple(fold for fold, _ in members), done)
+    return Fitted(network, members, done)
 
 
-def _seen(fold: int | None, folds: Sequence[Fold], taught: Sequence[TaughtCase]) -> list[int]:
-    held_out = set() if fold is None else set(folds[fold].tolist())
-    return [number for number in range(len(taught)) if number not in held_out]
+def _seen(member: Member, folds: Sequence[Fold], cases: int) -> list[int]:
+    held_out = set() if member.fold is None else set(folds[member.fold].tolist())
+    return [case for case in range(cases) if case not in held_out]
 
 
 def _mine(
     network: "MTANN",
-    members: Sequence[tuple[int | None, int]],
+    members: Sequence[Member],
     taught: Sequence[TaughtCase],
     folds: Sequence[Fold],
     plan: TrainingPlan,
@@ -155,10 +177,9 @@ def _mine(
     random = np.random.default_rng([plan.training.seed, 3, number])
     chosen = random.choice(len(taught), min(len(taught), _MOST_MINED_CASES), replace=False)
     mined: list[list[Samples]] = [[] for _ in members]
-    for position, index in enumerate(chosen):
-        one = taught[index]
-        part = run.part(position / len(chosen), (position + 1) / len(chosen))
-        learning = [m for m, (fold, _) in enumerate(members) if index in _seen(fold, folds, taught)]
+    for position, case in enumerate(chosen):
+        one = taught[case]
+        learning = [m for m, member in enumerate(members) if case in _seen(member, folds, len(taught))]
         likelihoods = scan(
             network.member(learning),
             one.prepared.channels,
@@ -166,17 +187,13 @@ def _mine(
             tile_voxels=plan.detection.tile_voxels,
             stride=_MINING_STRIDE,
             device=plan.device,
-            run=part,
+            run=run.part(position / len(chosen), (position + 1) / len(chosen)),
         )
-        for fold in sorted({members[m][0] for m in learning}, key=str):
-            own = [place for place, m in enumerate(learning) if members[m][0] == fold]
+        for fold in dict.fromkeys(members[m].fold for m in learning):
+            own = [place for place, m in enumerate(learning) if members[m].fold == fold]
+            false = likelihoods[own].mean(axis=0)
             samples = mine_negatives(
-                likelihoods[own].mean(axis=0),
-                one.prepared,
-                one.case.lesions,
-                plan.network,
-                plan.training,
-                stride=_MINING_STRIDE,
+                false, one.prepared, one.case.lesions, plan.network, plan.training, stride=_MINING_STRIDE
             )
             for place in own:
                 mined[learning[place]].append(samples)

@@ -23,7 +23,9 @@ ORDER = (
     ("detection",),
     ("evaluation", "models"),
     ("report",),
-    ("fitting", "out_of_fold"),
+    ("fitting",),
+    ("out_of_fold",),
+    ("experts",),
     ("pipeline", "teach"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 
 from mtann.networks.mtann import MTANN
+from mtann.preprocess.levels import level_volumes
 from mtann.progress import Run
-from mtann.sampling.subvolumes import gather
+from mtann.sampling.subvolumes import gather_from
 
 FloatVolume = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -69,15 +70,16 @@ def score_places(
     owner = np.repeat(np.arange(len(places_zyx)), [len(weight) for weight in weights[1:]])
     where, weight = np.concatenate(voxels), np.concatenate(weights)
     network = network.to(device).eval()
+    levels = level_volumes(channels, network.settings)
     hidden = network.settings.hidden[-1]
     scores = np.zeros((network.members, len(places_zyx)))
     activations = np.zeros((network.members, len(places_zyx), hidden))
     with torch.inference_mode():
-        inputs = gather(channels, where, network.settings)
         for start in range(0, len(where), _MOST_AT_ONCE):
             run.check()
             part = slice(start, start + _MOST_AT_ONCE)
-            active = network.activations(network.sums(torch.from_numpy(inputs[part]).to(device)[None]))
+            inputs = torch.from_numpy(gather_from(levels, where[part], network.settings)).to(device)
+            active = network.activations(network.sums(inputs[None]))
             values = network.answer(active).cpu().numpy() * weight[part]
             active_array = active.cpu().numpy() * weight[part, None]
             for member in range(network.members):

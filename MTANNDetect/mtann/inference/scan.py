@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from mtann.networks.mtann import MTANN
-from mtann.preprocess.levels import level_volume
+from mtann.preprocess.levels import Levels, level_volumes
 from mtann.progress import Run
 from mtann.sampling.kernel import KernelBox, kernel_radius_zyx
 from mtann.settings import NetworkSettings
@@ -53,14 +53,7 @@ def scan(
     """
     run = run or Run()
     settings = network.settings
-    levels = []
-    for number, dilation in enumerate(settings.dilations):
-        run.report("scan", 0.1 * number / len(settings.dilations), f"Smoothing for resolution level {number + 1}")
-        smoothed = []
-        for channel in channels:
-            run.check()
-            smoothed.append(level_volume(channel, dilation, settings.dimensions))
-        levels.append(smoothed)
+    levels = level_volumes(channels, settings, run.part(0.0, 0.1))
     strides = (1 if settings.dimensions == 2 else stride, stride, stride)
     every = tuple(slice(None, None, step) for step in strides)
     likelihood = np.zeros((network.members, *channels[0][every].shape), dtype=np.float32)
@@ -87,9 +80,7 @@ def scan(
     return likelihood
 
 
-def _blocks(
-    levels: list[list[FloatVolume]], tile: Box, settings: NetworkSettings, device: torch.device | str
-) -> list[torch.Tensor]:
+def _blocks(levels: Levels, tile: Box, settings: NetworkSettings, device: torch.device | str) -> list[torch.Tensor]:
     """A tile's input (1, channels, z, y, x) with halo at every level."""
     blocks = []
     for dilation, channels in zip(settings.dilations, levels, strict=True):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mtann.preprocess.levels import level_volume
+from mtann.preprocess.levels import Levels, level_volumes
 from mtann.preprocess.prepare import PreparedCase
-from mtann.sampling.kernel import kernel_radius_zyx, subvolume_offsets
+from mtann.sampling.kernel import subvolume_offsets
 from mtann.sampling.lesions import Lesion
 from mtann.sampling.teaching import Box, Taught, teach, teaching_volume
 from mtann.settings import NetworkSettings, TrainingSettings
@@ -110,15 +110,20 @@ def mine_negatives(
 
 def gather(channels: Sequence[FloatVolume], where: Indices, network: NetworkSettings) -> npt.NDArray[np.float32]:
     """Subvolumes (n, channels, levels, offsets) centred on voxels ``where`` (n, 3) in z, y, x; edges are replicated."""
+    return gather_from(level_volumes(channels, network), where, network)
+
+
+def gather_from(levels: Levels, where: Indices, network: NetworkSettings) -> npt.NDArray[np.float32]:
+    """Subvolumes as :func:`gather` gives them, from the volumes of each level and channel."""
     offsets = subvolume_offsets(network)
-    result = np.empty((len(where), len(channels), len(network.dilations), len(offsets)), dtype=np.float32)
+    result = np.empty((len(where), len(levels[0]), len(levels), len(offsets)), dtype=np.float32)
+    shape = np.array(levels[0][0].shape)
+    strides = np.array([shape[1] * shape[2], shape[2], 1])
     for level, dilation in enumerate(network.dilations):
-        radius = np.array(kernel_radius_zyx(network)) * dilation
-        for number, channel in enumerate(channels):
-            padded = np.pad(level_volume(channel, dilation, network.dimensions), [(r, r) for r in radius], mode="edge")
-            strides = np.array([padded.shape[1] * padded.shape[2], padded.shape[2], 1])
-            base = (where + radius) @ strides
-            result[:, number, level] = padded.ravel()[base[:, None] + (offsets * dilation) @ strides]
+        around = where[:, None, :] + offsets * dilation
+        rows = np.clip(around, 0, shape - 1, out=around) @ strides
+        for number, channel in enumerate(levels[level]):
+            result[:, number, level] = channel.ravel()[rows]
     return result
 
 

@@ -108,6 +108,7 @@ class _Batches:
         self._network, self._settings, self._lessons, self._device = network, settings, lessons, device
         self._inputs = torch.from_numpy(store.inputs).to(device)
         self._targets = torch.from_numpy(store.targets).to(device)
+        self._gathered = self._inputs.new_empty(0)
         self._symmetries = torch.from_numpy(offset_symmetries(network.settings)).to(device)
         self._random = [np.random.default_rng([seed, 1]) for seed in seeds]
 
@@ -135,9 +136,15 @@ class _Batches:
         return self._network.finish(self._network.sums(inputs, order, scale, shift)) - targets
 
     def gather(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (members, batch, channels, levels, offsets) and teaching values (members, batch) of some rows."""
-        inputs = self._inputs.index_select(0, rows.flatten()).view(*rows.shape, *self._inputs.shape[1:])
-        return inputs, self._targets[rows]
+        """Inputs (members, batch, channels, levels, offsets) and teaching values (members, batch) of some rows.
+
+        The inputs hold until the next call, which writes them into the same memory.
+        """
+        shape = (rows.numel(), *self._inputs.shape[1:])
+        if self._gathered.shape != shape:
+            self._gathered = self._inputs.new_empty(shape)
+        torch.index_select(self._inputs, 0, rows.flatten(), out=self._gathered)
+        return self._gathered.view(*rows.shape, *shape[1:]), self._targets[rows]
 
 
 class _Watch:
@@ -155,7 +162,9 @@ class _Watch:
         self.best_step = 0
         self._network, self._batches = network, batches
         # A fold without lesions or without normal tissue among its held-out cases has nothing to say.
-        groups = [np.concatenate([one.groups for one in samples] or [np.empty(0)]) for samples in held_out]
+        groups = [
+            np.concatenate([one.groups for one in samples] or [np.empty(0, dtype=np.int64)]) for samples in held_out
+        ]
         self._members = [number for number, own in enumerate(groups) if (own >= 0).any() and (own < 0).any()]
         random = np.random.default_rng([seed, 4])
         self._rows = [
