@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ Labels = npt.NDArray[np.int64]
 
 _COMPONENTS = 5
 """Principal components of the hidden activity that are kept."""
+_STARTS = 10
 _LEAST_OF_A_TYPE = 4
 """Fewer false alarms than these teach an expert nothing but themselves."""
 
@@ -48,8 +50,9 @@ def sort_into_types(alarms: Sequence[FalseAlarm], most: int, seed: int) -> list[
     features = _features(alarms)
     labels = np.zeros(len(alarms), dtype=np.int64)
     best = 0.0
-    for count in range(2, most + 1):
-        found = kmeans2(features, count, minit="++", seed=seed)[1].astype(np.int64)
+    # k-means ends in a local optimum that depends on where it starts.
+    for count, start in product(range(2, most + 1), range(_STARTS)):
+        found = kmeans2(features, count, minit="++", seed=seed + start)[1].astype(np.int64)
         if (quality := silhouette(features, found)) > best:
             best, labels = quality, found
     groups = [[alarm for alarm, own in zip(alarms, labels, strict=True) if own == label] for label in np.unique(labels)]
@@ -82,16 +85,15 @@ def _features(alarms: Sequence[FalseAlarm]) -> FloatArray:
         [
             np.log(max(alarm.candidate.volume_mm3, 1e-3)),
             alarm.candidate.perpendicular_diameter_mm / max(alarm.candidate.axial_diameter_mm, 1e-3),
-            alarm.candidate.max_diameter_mm**3 / max(alarm.candidate.volume_mm3, 1e-3) > 8,
+            3 * np.log(max(alarm.candidate.max_diameter_mm, 1e-3)) - np.log(max(alarm.candidate.volume_mm3, 1e-3)),
             *alarm.intensities,
         ]
         for alarm in alarms
     ]
     # Activity and looks weigh about the same, however many numbers describe each.
     looks = _standardised(np.array(shapes, dtype=np.float64))
-    return np.concatenate(
-        [_standardised(components) / components.shape[1] ** 0.5, looks / looks.shape[1] ** 0.5], axis=1
-    )
+    total = np.maximum(np.sqrt(components.var(axis=0).sum()), 1e-9)
+    return np.concatenate([components / total, looks / looks.shape[1] ** 0.5], axis=1)
 
 
 def _standardised(values: FloatArray) -> FloatArray:
