@@ -99,7 +99,7 @@ def teach_experts(
         first = len(networks)
         networks += [experts.of_fold(None, expert) for expert in range(len(groups))]
         types += [ExpertType(len(group), 0.0, group[0]) for group in groups]
-        kept, gains = _useful(cases, seed)
+        kept, gains = useful_experts(cases, seed)
         cases = [replace(case, scores=case.scores[[0, *kept]]) for case in cases]
         networks, types = [networks[k - 1] for k in kept], [replace(types[k - 1], gain=gains[k]) for k in kept]
         combined = combined_out_of_fold(cases, range(len(kept) + 1), seed)
@@ -193,7 +193,7 @@ def _scored(
     return result
 
 
-def _useful(cases: Sequence[ScoredCase], seed: int) -> tuple[list[int], dict[int, float]]:
+def useful_experts(cases: Sequence[ScoredCase], seed: int) -> tuple[list[int], dict[int, float]]:
     """The experts (from 1) that raise the mean FROC sensitivity out of fold, and by how much; backward elimination."""
     kept = list(range(1, len(cases[0].scores)))
 
