@@ -10,7 +10,8 @@ from mtann.sampling.lesions import Lesion, check_inside, read_lesions
 from mtann.volume import Volume, check_intensities
 from mtann.volume_io import read_volume
 
-_RESERVED = ("case", "patient", "mask", "lesions")
+_FILES = ("mask", "lesions", "non_lesions")
+_RESERVED = ("case", "patient", *_FILES)
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class CaseFiles:
         mask: Label map within which to look, or None.
         lesions: Label map or points file, or None.
         subgroups: The remaining columns.
+        non_lesions: Label map or points file of places known to be no lesion, or None.
     """
 
     case: str
@@ -32,28 +34,32 @@ class CaseFiles:
     mask: Path | None = None
     lesions: Path | None = None
     subgroups: dict[str, str] = field(default_factory=dict)
+    non_lesions: Path | None = None
 
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """One case to learn from: its channels in order, its lesions, and where tissue is."""
+    """One case to learn from: its channels in order, its lesions, where tissue is, and places known to be no lesion."""
 
     case: str
     patient: str
     channels: tuple[Volume, ...]
     lesions: tuple[Lesion, ...]
     mask: Volume | None = None
+    non_lesions: tuple[Lesion, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.channels:
             raise CasesError(f"Case '{self.case}' has no image. Give at least one channel.")
-        check_inside(self.lesions, self.channels[0].geometry, self.case)
+        check_inside((*self.lesions, *self.non_lesions), self.channels[0].geometry, self.case)
 
 
 def read_case_list(
     path: Path | str, channels: Sequence[str] = (), needs_lesions: bool = False
 ) -> tuple[CaseFiles, ...]:
-    """Read ``CASES.csv``: ``case, patient, <one column a channel>[, mask][, lesions]``; other columns are subgroups.
+    """Read ``CASES.csv``: ``case, patient, <one column a channel>[, mask][, lesions][, non_lesions]``.
+
+    Other columns are subgroups.
 
     Args:
         path: The list; the paths in it are relative to its folder.
@@ -139,9 +145,7 @@ def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], n
             f"Case '{case}' in '{list_path.name}' names no patient. "
             "Fill the column 'patient'; any code will do, the same for all scans of a patient."
         )
-    files = {
-        column: _file(list_path, row, column, case) for column in (*channels, "mask", "lesions") if row.get(column)
-    }
+    files = {column: _file(list_path, row, column, case) for column in (*channels, *_FILES) if row.get(column)}
     for column in (*channels, *(["lesions"] if needs_lesions else [])):
         if column not in files:
             raise CasesError(
@@ -149,9 +153,9 @@ def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], n
                 "Add its path relative to the list."
             )
     rest = {key: value for key, value in row.items() if key not in (*_RESERVED, *channels)}
-    return CaseFiles(
-        case, row["patient"], {name: files[name] for name in channels}, files.get("mask"), files.get("lesions"), rest
-    )
+    images = {name: files[name] for name in channels}
+    given = {column: files.get(column) for column in _FILES}
+    return CaseFiles(case, row["patient"], images, subgroups=rest, **given)
 
 
 def _file(list_path: Path, row: dict[str, str], column: str, case: str) -> Path:
@@ -180,5 +184,6 @@ def load_training_case(
     """
     channels = tuple(check_intensities(read_volume(path, series)) for path in files.channels.values())
     lesions = read_lesions(files.lesions, values, keep_instances, series) if files.lesions else ()
+    non_lesions = read_lesions(files.non_lesions, (), keep_instances, series) if files.non_lesions else ()
     mask = read_volume(files.mask, series) if files.mask else None
-    return TrainingCase(files.case, files.patient, channels, lesions, mask)
+    return TrainingCase(files.case, files.patient, channels, lesions, mask, non_lesions)

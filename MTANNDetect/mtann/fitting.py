@@ -1,28 +1,28 @@
-"""Fitting an MTANN to prepared cases, and asking cases that it has not seen how good it is."""
+"""Fitting MTANNs to prepared cases: for use, and for every fold of a cross-validation, in one batched training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mtann.cases import TrainingCase
-from mtann.detection.find import find_candidates
-from mtann.detection.operating_points import OperatingPoint, choose_operating_points
-from mtann.evaluation.matching import Match, match
 from mtann.preprocess.prepare import InputSpecification, PreparedCase, prepare
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
-from mtann.sampling.subvolumes import Samples, draw_samples, mine_negatives
+from mtann.sampling.subvolumes import Samples, draw_samples, mine_negatives, region_negatives
 from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
 
 if TYPE_CHECKING:
     import torch
 
     from mtann.networks.mtann import MTANN
+    from mtann.training.mtann import Fit
 
 _MOST_MINED_CASES = 12
 """So many scans a mining round keep training short however many cases there are."""
+_MINING_STRIDE = 2
+"""False responses are wider than a voxel: every second one along each axis shows them at an eighth of the cost."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TaughtCase:
 
     case: TrainingCase
     prepared: PreparedCase
-    samples: Samples
+    samples: tuple[Samples, ...]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,41 @@ class TrainingPlan:
     device: "torch.device"
 
 
+@dataclass(frozen=True)
+class Member:
+    """One network of a batch.
+
+    Attributes:
+        expert: Its number among the experts that are trained together.
+        fold: The fold whose cases it must not see; None if it learns from all.
+        seed: Its random numbers' seed.
+    """
+
+    expert: int
+    fold: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Networks for use and for every fold, as members of one.
+
+    Attributes:
+        network: All of them.
+        members: What each member is.
+        fit: How the last round of training went.
+    """
+
+    network: "MTANN"
+    members: tuple["Member", ...]
+    fit: "Fit"
+
+    def of_fold(self, fold: int | None, expert: int = 0) -> "MTANN":
+        """The members of a fold, one a seed; those for use if None."""
+        wanted = [n for n, member in enumerate(self.members) if (member.fold, member.expert) == (fold, expert)]
+        return self.network.member(wanted)
+
+
 def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -> list[TaughtCase]:
     """Bring all cases onto the model's grid and draw their training samples."""
     taught = []
@@ -53,83 +88,116 @@ def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -
         prepared = prepare(case.channels, plan.inputs, case.mask, part)
         random = np.random.default_rng([plan.training.seed, 0, number])
         part.report("prepare", 0.9, f"Sampling case {number + 1} of {len(cases)}")
-        taught.append(
-            TaughtCase(case, prepared, draw_samples(prepared, case.lesions, plan.network, plan.training, random))
-        )
+        samples = [draw_samples(prepared, case.lesions, plan.network, plan.training, random)]
+        if case.non_lesions:
+            samples.append(
+                region_negatives(prepared, case.non_lesions, case.lesions, plan.network, plan.training, random)
+            )
+        taught.append(TaughtCase(case, prepared, tuple(samples)))
     return taught
 
 
-def fit_network(taught: Sequence[TaughtCase], plan: TrainingPlan, run: Run) -> "MTANN":
-    """Train one network, with rounds of mining its strongest false responses."""
-    import torch
+def usable_folds(taught: Sequence[TaughtCase], folds: Sequence[Fold]) -> list[Fold]:
+    """The folds whose networks have lesions to learn from."""
+    return [fold for fold in folds if any(one.case.lesions for number, one in enumerate(taught) if number not in fold)]
 
+
+def fit_networks(
+    taught: Sequence[TaughtCase],
+    folds: Sequence[Fold],
+    plan: TrainingPlan,
+    run: Run,
+    *,
+    known: Sequence[Sequence[Samples]] = (),
+) -> Fitted:
+    """Train a network on all cases and one for each fold on the others; as many times as there are repetitions.
+
+    Args:
+        taught: The cases.
+        folds: Cases that each fold holds out.
+        plan: How to train.
+        run: Progress and cancellation.
+        known: For experts: what each learns from, case by case, in place of mined false responses. A single network
+            that mines is trained if there is none.
+    """
     from mtann.networks.mtann import MTANN
     from mtann.training.mtann import fit
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.training.seed)
-        network = MTANN(plan.network, len(plan.inputs.channels))
-    samples = [one.samples for one in taught]
-    rounds = plan.training.mining_rounds + 1
+    seeds = range(plan.training.seed, plan.training.seed + plan.training.repetitions)
+    members = tuple(
+        Member(expert, fold, seed)
+        for expert in range(max(1, len(known)))
+        for fold in (None, *range(len(folds)))
+        for seed in seeds
+    )
+    network = MTANN(plan.network, len(plan.inputs.channels), [member.seed for member in members])
+
+    def samples(member: Member, cases: Sequence[int]) -> list[Samples]:
+        own = [one for case in cases for one in taught[case].samples]
+        return own + ([known[member.expert][case] for case in cases] if known else [])
+
+    lessons = [samples(member, _seen(member, folds, len(taught))) for member in members]
+    held_out = [samples(member, [] if member.fold is None else folds[member.fold].tolist()) for member in members]
+    rounds = 1 if known else plan.training.mining_rounds + 1
     for number in range(rounds):
         if number:
-            samples += _mine(network, taught, plan, number, run.part((number - 0.3) / rounds, number / rounds))
-        fit(network, samples, plan.training, device=plan.device, run=run.part(number / rounds, (number + 0.7) / rounds))
-    return network
+            part = run.part((number - 0.4) / rounds, number / rounds)
+            mined = _mine(network, members, taught, folds, plan, number, part)
+            for lesson, more in zip(lessons, mined, strict=True):
+                lesson += more
+        done = fit(
+            network,
+            lessons,
+            plan.training,
+            seeds=[member.seed for member in members],
+            held_out=held_out,
+            device=plan.device,
+            run=run.part(number / rounds, (number + 0.6) / rounds),
+        )
+    return Fitted(network, members, done)
 
 
-def _mine(network: "MTANN", taught: Sequence[TaughtCase], plan: TrainingPlan, seed: int, run: Run) -> list[Samples]:
-    """False responses of the network on the training cases: on all, or where there are many, on some drawn anew."""
-    random = np.random.default_rng([plan.training.seed, 3, seed])
-    count = min(len(taught), _MOST_MINED_CASES)
-    mined = []
-    for number, index in enumerate(random.choice(len(taught), count, replace=False)):
-        one = taught[index]
-        likelihood = _scan(network, one, plan, run.part(number / count, (number + 1) / count))
-        mined.append(mine_negatives(likelihood, one.prepared, one.case.lesions, plan.network, plan.training))
-    return mined
+def _seen(member: Member, folds: Sequence[Fold], cases: int) -> list[int]:
+    held_out = set() if member.fold is None else set(folds[member.fold].tolist())
+    return [case for case in range(cases) if case not in held_out]
 
 
-def _scan(network: "MTANN", one: TaughtCase, plan: TrainingPlan, run: Run) -> Any:
+def _mine(
+    network: "MTANN",
+    members: Sequence[Member],
+    taught: Sequence[TaughtCase],
+    folds: Sequence[Fold],
+    plan: TrainingPlan,
+    number: int,
+    run: Run,
+) -> list[list[Samples]]:
+    """For every member, false responses on cases that it learns from: on all, or where there are many, on some."""
     from mtann.inference.scan import scan
 
-    return scan(
-        network,
-        one.prepared.channels,
-        one.prepared.mask,
-        tile_voxels=plan.detection.tile_voxels,
-        device=plan.device,
-        run=run,
-    )
-
-
-def operating_points(
-    model: "MTANN", taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPlan, run: Run
-) -> tuple[OperatingPoint, ...]:
-    """Thresholds chosen on cases that a network has not seen; where there can be none, on the model's own cases.
-
-    A fold's network learns from the other folds' cases. Without lesions among those, or among the held-out cases of all
-    folds, nothing can be said out of fold, and the operating points say that they flatter.
-    """
-    matches: list[Match] = []
-    for number, held_out in enumerate(folds):
-        part = run.part(number / len(folds), (number + 1) / len(folds))
-        outside = [one for index, one in enumerate(taught) if index not in held_out]
-        if not any(one.case.lesions for one in outside):
-            continue
-        network = fit_network(outside, plan, part.part(0.0, 0.7))
-        matches += _match_all(network, [taught[index] for index in held_out], plan, part.part(0.7, 1.0))
-    chosen_on = f"out-of-fold candidates of the training data ({len(folds)} folds by patient)"
-    if not any(one.lesion_scores for one in matches):
-        matches = _match_all(model, taught, plan, run)
-        chosen_on = "the training cases themselves, which the model had seen, so the figures flatter it"
-    lesions, alarms = [m.lesion_scores for m in matches], [m.false_alarm_scores for m in matches]
-    return choose_operating_points(lesions, alarms, chosen_on)
-
-
-def _match_all(network: "MTANN", cases: Sequence[TaughtCase], plan: TrainingPlan, run: Run) -> list[Match]:
-    count = len(cases)
-    return [_match(network, one, plan, run.part(n / count, (n + 1) / count)) for n, one in enumerate(cases)]
+    random = np.random.default_rng([plan.training.seed, 3, number])
+    chosen = random.choice(len(taught), min(len(taught), _MOST_MINED_CASES), replace=False)
+    mined: list[list[Samples]] = [[] for _ in members]
+    for position, case in enumerate(chosen):
+        one = taught[case]
+        learning = [m for m, member in enumerate(members) if case in _seen(member, folds, len(taught))]
+        likelihoods = scan(
+            network.member(learning),
+            one.prepared.channels,
+            one.prepared.mask,
+            tile_voxels=plan.detection.tile_voxels,
+            stride=_MINING_STRIDE,
+            device=plan.device,
+            run=run.part(position / len(chosen), (position + 1) / len(chosen)),
+        )
+        for fold in dict.fromkeys(members[m].fold for m in learning):
+            own = [place for place, m in enumerate(learning) if members[m].fold == fold]
+            false = likelihoods[own].mean(axis=0)
+            samples = mine_negatives(
+                false, one.prepared, one.case.lesions, plan.network, plan.training, stride=_MINING_STRIDE
+            )
+            for place in own:
+                mined[learning[place]].append(samples)
+    return mined
 
 
 def lesions_outside(taught: Sequence[TaughtCase]) -> int:
@@ -143,12 +211,3 @@ def lesions_outside(taught: Sequence[TaughtCase]) -> int:
             )
             outside += not mask[tuple(index)]
     return outside
-
-
-def _match(network: "MTANN", one: TaughtCase, plan: TrainingPlan, run: Run) -> Match:
-    likelihood = _scan(network, one, plan, run.part(0.0, 0.7))
-    target = one.case.channels[0].geometry
-    _, _, candidates = find_candidates(
-        likelihood, one.prepared.grid, one.prepared.mask, target, plan.detection, "lesion", run.part(0.7, 1.0)
-    )
-    return match(candidates, one.case.lesions, plan.training.point_radius_mm)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mtann.backends.device import choose_device
-from mtann.detection.candidate import DetectionResult, InputReference
-from mtann.detection.find import find_candidates, report_from
+from mtann.detection.candidate import Candidate, DetectionResult, InputReference
+from mtann.detection.find import find_candidates, report_from, rescore
 from mtann.errors import ImageError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
@@ -24,6 +25,8 @@ from mtann.volume import Volume
 
 if TYPE_CHECKING:
     import torch
+
+    from mtann.networks.mtann import MTANN
 
 
 def detect(
@@ -63,18 +66,21 @@ def detect(
     card = bundle.card
     settings = settings or card.detection
     threshold, origin = resolve_threshold(card, threshold, operating_point)
-    torch_device = choose_device(device)
+    where = choose_device(device)
     channels = channels_in_order(volumes, card)
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
-    likelihood = _scan(bundle, prepared, settings.tile_voxels, torch_device, run.part(0.1, 0.85))
+    single, *experts = bundle.networks()
+    likelihood = _scan(single, prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
     restored, labels, candidates = find_candidates(
-        likelihood, prepared.grid, prepared.mask, channels[0].geometry, settings, card.class_name, run.part(0.85, 1.0)
+        likelihood, prepared.grid, prepared.mask, channels[0].geometry, settings, card.class_name, run.part(0.8, 0.95)
     )
+    if experts:
+        scores = _ask_experts(experts, prepared, candidates, where, run.part(0.95, 1.0))
+        labels, candidates = rescore(labels, candidates, scores, card.combination)
     run.report("done", 1.0, f"{len(candidates)} candidates")
-    first = channels[0]
     return DetectionResult(
-        likelihood=first.with_array(restored.astype(np.float32, copy=False), f"{first.name} likelihood"),
-        candidate_map=first.with_array(labels, f"{first.name} candidates"),
+        likelihood=channels[0].with_array(restored.astype(np.float32, copy=False), f"{channels[0].name} likelihood"),
+        candidate_map=channels[0].with_array(labels, f"{channels[0].name} candidates"),
         candidates=report_from(candidates, threshold),
         model=bundle.reference,
         inputs=_input_references(channels, card, mask),
@@ -108,21 +114,38 @@ def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
     return images
 
 
-def _scan(
-    bundle: ModelBundle, prepared: PreparedCase, tile_voxels: int, device: "torch.device", run: Run
-) -> FloatVolume:
-    """The likelihood volume on the model's grid; says what to do where memory runs out."""
+def _scan(network: "MTANN", prepared: PreparedCase, tile_voxels: int, device: "torch.device", run: Run) -> FloatVolume:
+    """The likelihood volume on the model's grid, averaged over repetitions; says what to do where memory runs out."""
     import torch
 
     from mtann.inference.scan import scan
 
     try:
-        return scan(bundle.network(), prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
+        members = scan(network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
+        likelihood: FloatVolume = members.mean(axis=0)
+        return likelihood
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MTANNError(
             f"Memory ran out while scanning on {device}. Use smaller tiles (setting tile_voxels, now {tile_voxels}), "
             "close other programs, or compute on the CPU."
         ) from error
+
+
+def _ask_experts(
+    experts: Sequence["MTANN"],
+    prepared: PreparedCase,
+    candidates: Sequence[Candidate],
+    device: "torch.device",
+    run: Run,
+) -> npt.NDArray[np.float64]:
+    """Scores (networks, candidates) of the single MTANN and of each expert."""
+    from mtann.detection.ask import score_candidates
+
+    rows = [np.array([candidate.score for candidate in candidates])]
+    for number, expert in enumerate(experts, start=1):
+        run.report("experts", (number - 1) / len(experts), f"Asking expert {number} of {len(experts)}")
+        rows.append(score_candidates(expert, prepared, candidates, device=device, run=run).scores.mean(axis=0))
+    return np.stack(rows)
 
 
 def _input_references(channels: Sequence[Volume], card: ModelCard, mask: Volume | None) -> tuple[InputReference, ...]:

@@ -41,8 +41,10 @@ def make_settings(kind: type[S], **values: Any) -> S:
 class NetworkSettings(Settings):
     """Shape of an MTANN: its subvolume at each resolution level, and its hidden layers."""
 
-    dimensions: Literal[2, 3] = Field(
-        3, description="3 for 7x7x7 subvolumes within a sphere, 2 for 9x9 subregions of each slice"
+    dimensions: Literal[2, 3] = Field(3, description="3 for subvolumes, 2 for 9x9 subregions of each slice")
+    subvolume: Literal["sphere", "planes"] = Field(
+        "sphere",
+        description="in three dimensions: a sphere in 7x7x7 grid points, or three orthogonal 9x9 planes (2.5-D)",
     )
     dilations: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
         (1, 2, 4),
@@ -89,6 +91,18 @@ class TrainingSettings(Settings):
     augment: bool = Field(True, description="flip, rotate by right angles, and vary intensity during training")
     folds: int = Field(
         5, ge=0, description="cross-validation folds, by patient, to choose the operating points on; 0 for none"
+    )
+    repetitions: int = Field(
+        1, ge=1, le=32, description="networks trained from different seeds, whose likelihoods are averaged"
+    )
+    max_experts: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="most experts added to the single network, one a type of its false alarms; 0 for none",
+    )
+    expert_rounds: int = Field(
+        2, ge=1, le=3, description="times that false alarms are sorted into types and experts are trained on them"
     )
     seed: int = Field(0, ge=0, description="seed of every random choice")
 

@@ -1,26 +1,34 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mtann.backends.device import choose_device
 from mtann.cases import TrainingCase
-from mtann.detection.operating_points import OperatingPoint
+from mtann.detection.operating_points import OperatingPoint, choose_operating_points
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
-from mtann.fitting import TrainingPlan, fit_network, lesions_outside, operating_points, prepare_cases
+from mtann.experts.teach import Experts, teach_experts
+from mtann.fitting import TaughtCase, TrainingPlan, fit_networks, lesions_outside, prepare_cases, usable_folds
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
+from mtann.out_of_fold import out_of_fold
 from mtann.output_folder import check_output
 from mtann.preprocess.grid import default_spacing_mm
 from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.normalise import Normalisation
 from mtann.preprocess.prepare import Channel, InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
-from mtann.sampling.folds import patient_folds
+from mtann.sampling.folds import Fold, patient_folds
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
+
+if TYPE_CHECKING:
+    from mtann.networks.mtann import MTANN
 
 _CT_AIR_HU = -500.0
 _FLOOR_SHARE = 0.5
@@ -77,14 +85,39 @@ def train(
     taught = prepare_cases(cases, plan, run.part(0.0, 0.15))
     has_lesions = [bool(case.lesions) for case in cases]
     folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed, has_lesions)
-    trained = 0.15 + 0.85 / (len(folds) + 1)
-    model = fit_network(taught, plan, run.part(0.15, trained))
-    points = operating_points(model, taught, folds, plan, run.part(trained, 1.0))
-    bundle = make_bundle(_complete(draft, points, lesions_outside(taught)), model)
+    folds = usable_folds(taught, folds)
+    learnt = _learn(taught, folds, plan, run.part(0.15, 1.0))
+    bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks)
     if output is not None:
         save_bundle(bundle, output)
     run.report("done", 1.0, f"Model '{name}' is ready")
     return bundle
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What training brings out: the single MTANN and its experts, and how they did out of fold."""
+
+    networks: tuple["MTANN", ...]
+    experts: Experts | None
+    points: tuple[OperatingPoint, ...]
+
+
+def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPlan, run: Run) -> _Learnt:
+    share = 0.4 if plan.training.max_experts else 1.0
+    fitted = fit_networks(taught, folds, plan, run.part(0.0, 0.7 * share))
+    findings = out_of_fold(fitted, taught, folds, plan, run.part(0.7 * share, share))
+    single = fitted.of_fold(None)
+    lesions: list[Sequence[float]] = [one.match.lesion_scores for one in findings.cases]
+    alarms: list[Sequence[float]] = [one.match.false_alarm_scores for one in findings.cases]
+    experts = None
+    if plan.training.max_experts and any(np.isfinite(scores).any() for scores in lesions):
+        experts = teach_experts(fitted, findings, taught, folds, plan, run.part(share, 1.0))
+        pairs = list(zip(experts.cases, experts.combined, strict=True))
+        lesions = [case.lesion_scores(scores) for case, scores in pairs]
+        alarms = [case.false_alarm_scores(scores) for case, scores in pairs]
+    points = choose_operating_points(lesions, alarms, findings.chosen_on)
+    return _Learnt((single, *(experts.networks if experts else ())), experts, points)
 
 
 def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None:
@@ -169,9 +202,9 @@ def _describe(cases: Sequence[TrainingCase], plan: TrainingPlan, /, **fields: An
     )
 
 
-def _complete(draft: ModelCard, points: tuple[OperatingPoint, ...], outside: int) -> ModelCard:
+def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
     """Add what training brought out: operating points, how far down candidates are kept, and what to know."""
-    notes = list(draft.notes)
+    notes, points = list(draft.notes), learnt.points
     if outside:
         notes.append(
             f"{outside} of {draft.training_lesions} training lesions lie outside the tissue that is searched "
@@ -180,8 +213,11 @@ def _complete(draft: ModelCard, points: tuple[OperatingPoint, ...], outside: int
     if not points:
         notes.append("No lesion was found on the cases for choosing thresholds, so there is none: give a threshold.")
     detection = draft.detection
-    if points:
+    if points and len(learnt.networks) == 1:
         # Candidates are kept far enough down for a live threshold below any operating point's.
         lowest = min(point.threshold for point in points)
         detection = detection.model_copy(update={"score_floor": min(detection.score_floor, _FLOOR_SHARE * lowest)})
-    return draft.model_copy(update={"operating_points": points, "detection": detection, "notes": tuple(notes)})
+    update = {"operating_points": points, "detection": detection, "notes": tuple(notes)}
+    if learnt.experts:
+        update["combination"] = learnt.experts.combination
+    return draft.model_copy(update=update)

@@ -24,6 +24,8 @@ ORDER = (
     ("evaluation", "models"),
     ("report",),
     ("fitting",),
+    ("out_of_fold",),
+    ("experts",),
     ("pipeline", "teach"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py

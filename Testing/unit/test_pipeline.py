@@ -35,7 +35,9 @@ def test_the_same_seed_gives_the_same_numbers():
     np.testing.assert_array_equal(first.likelihood.array, second.likelihood.array)
     assert first.candidates == second.candidates
     other = train(ball_cases(), network=NETWORK, training=QUICK.model_copy(update={"seed": 1}), device="cpu")
-    assert not np.array_equal(other.weights["expert_0.first_weight"], ball_model().weights["expert_0.first_weight"])
+    assert not np.array_equal(
+        other.weights["expert_0.repetition_0.first_weight"], ball_model().weights["expert_0.repetition_0.first_weight"]
+    )
 
 
 def test_progress_rises_to_one_with_stages_and_messages():

@@ -84,7 +84,7 @@ def _info(arguments: argparse.Namespace, console: Console) -> int:
 def _verify(arguments: argparse.Namespace, console: Console) -> int:
     directory = locate_model(arguments.model)
     bundle = load_bundle(directory)
-    bundle.network()
+    bundle.networks()
     console.say(f"{bundle.card.name} {bundle.card.version} is complete and undamaged (SHA-256 {bundle.sha256}).")
     console.finish({"folder": str(directory), "sha256": bundle.sha256, "valid": True})
     return 0

@@ -23,6 +23,8 @@ class Candidate:
         axial_diameter_mm: Longest diameter of the outline in the axial plane through its largest section.
         perpendicular_diameter_mm: Longest diameter at right angles to it in the same section.
         max_diameter_mm: Longest diameter of the outline in three dimensions.
+        scoring_sigma_mm: Width of the Gaussian that the score was taken with.
+        expert_scores: The single MTANN's own score and each expert's; empty where there are no experts.
     """
 
     id: int
@@ -36,6 +38,8 @@ class Candidate:
     axial_diameter_mm: float
     perpendicular_diameter_mm: float
     max_diameter_mm: float
+    scoring_sigma_mm: float | None = None
+    expert_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

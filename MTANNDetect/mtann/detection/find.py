@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from mtann.detection.candidate import Candidate
+from mtann.detection.combination import Combination
 from mtann.detection.measure import measure
 from mtann.detection.outline import LabelVolume, grow_outlines
 from mtann.detection.peaks import Peak, find_peaks
@@ -18,6 +19,7 @@ from mtann.settings import DetectionSettings
 
 FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]
+FloatScores = npt.NDArray[np.float64]
 
 
 def find_candidates(
@@ -67,6 +69,34 @@ def find_candidates(
     return restored, labels, tuple(candidates)
 
 
+def rescore(
+    labels: LabelVolume, candidates: Sequence[Candidate], network_scores: FloatScores, combination: Combination
+) -> tuple[LabelVolume, tuple[Candidate, ...]]:
+    """Score candidates by several networks, and number them and the label map anew.
+
+    Args:
+        labels: Label map, value k for candidate k.
+        candidates: The candidates by the single MTANN.
+        network_scores: (networks, candidates), the single MTANN's first.
+        combination: How they become one score.
+    """
+    combined = combination.apply(network_scores)
+    by_score = sorted(range(len(candidates)), key=lambda number: (-combined[number], number))
+    lookup = np.zeros(len(candidates) + 1, dtype=labels.dtype)
+    renumbered = []
+    for rank, number in enumerate(by_score, start=1):
+        lookup[candidates[number].id] = rank
+        renumbered.append(
+            replace(
+                candidates[number],
+                id=rank,
+                score=float(combined[number]),
+                expert_scores=tuple(map(float, network_scores[:, number])),
+            )
+        )
+    return lookup[labels], tuple(renumbered)
+
+
 def report_from(candidates: Sequence[Candidate], threshold: float) -> tuple[Candidate, ...]:
     """The candidates with those marked as reported whose score reaches the threshold."""
     return tuple(replace(candidate, reported=candidate.score >= threshold) for candidate in candidates)
@@ -98,6 +128,7 @@ def _describe(
         axial_diameter_mm=size.axial_diameter_mm,
         perpendicular_diameter_mm=size.perpendicular_diameter_mm,
         max_diameter_mm=size.max_diameter_mm,
+        scoring_sigma_mm=peak.scale_mm,
     )
 
 

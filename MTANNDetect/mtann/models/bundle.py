@@ -6,6 +6,7 @@ signature.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,6 @@ CARD_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
 BUNDLE_FOLDER = FolderKind(
     "model bundle", CARD_FILE, ("schema_version", "kind", "weights_sha256"), (CARD_FILE, WEIGHTS_FILE)
 )
-_PREFIX = "expert_0."
 
 
 @dataclass(frozen=True)
@@ -48,40 +48,58 @@ class ModelBundle:
         """How results name this model."""
         return ModelReference(self.card.name, self.card.version, self.sha256)
 
-    def network(self) -> "MTANN":
-        """The network with its weights, on the CPU.
+    def networks(self) -> tuple["MTANN", ...]:
+        """The single MTANN and its experts with their weights, on the CPU; repetitions are members.
 
         Raises:
-            ModelError: The weights do not fit the described network.
+            ModelError: The weights do not fit the described networks.
             MissingPackageError: torch is not installed.
         """
         torch = require("torch", "Running an MTANN")
         from mtann.networks.mtann import MTANN
 
-        network = MTANN(self.card.network, len(self.card.inputs.channels))
-        expected = {_PREFIX + name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        card = self.card
+        repetitions = card.training.repetitions
+        plain = MTANN(card.network, len(card.inputs.channels), [0] * repetitions)
+        shapes = {key: tuple(tensor.shape[1:]) for key, tensor in plain.state_dict().items()}
+        expected = {
+            _tensor(expert, repetition, key): shape
+            for expert in range(card.combination.networks)
+            for repetition in range(repetitions)
+            for key, shape in shapes.items()
+        }
         found = {name: array.shape for name, array in self.weights.items()}
         if expected != found:
-            wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-            name = wrong[0]
+            name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
             raise ModelError(
-                f"The weights of model '{self.card.name}' do not fit its description: "
+                f"The weights of model '{card.name}' do not fit its description: "
                 f"'{name}' should have shape {expected.get(name)}, found {found.get(name)}. "
                 "Train or export the model again."
             )
-        network.load_state_dict(
-            {name: torch.from_numpy(self.weights[_PREFIX + name].copy()) for name in network.state_dict()}
-        )
-        return network.eval()
+        networks = []
+        for expert in range(card.combination.networks):
+            network = MTANN(card.network, len(card.inputs.channels), [0] * repetitions)
+            names = {key: [_tensor(expert, repetition, key) for repetition in range(repetitions)] for key in shapes}
+            network.load_state_dict(
+                {key: torch.from_numpy(np.stack([self.weights[name] for name in own])) for key, own in names.items()}
+            )
+            networks.append(network.eval())
+        return tuple(networks)
 
 
-def make_bundle(card: ModelCard, network: "MTANN") -> ModelBundle:
-    """Put a trained network and its description together."""
+def _tensor(expert: int, repetition: int, key: str) -> str:
+    return f"expert_{expert}.repetition_{repetition}.{key}"
+
+
+def make_bundle(card: ModelCard, networks: Sequence["MTANN"]) -> ModelBundle:
+    """Put trained networks (the single MTANN, then its experts) and their description together."""
     from safetensors.numpy import save
 
     weights = {
-        _PREFIX + name: tensor.detach().cpu().numpy().astype(np.float32)
-        for name, tensor in network.state_dict().items()
+        _tensor(expert, repetition, key): tensor[repetition].detach().cpu().numpy().astype(np.float32)
+        for expert, network in enumerate(networks)
+        for key, tensor in network.state_dict().items()
+        for repetition in range(network.members)
     }
     card = card.model_copy(update={"weights_sha256": hashlib.sha256(save(weights)).hexdigest()})
     return ModelBundle(card, weights, _checksum(card.model_dump(mode="json")))

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from mtann.detection.combination import Combination, SingleNetwork
 from mtann.detection.operating_points import OperatingPoint
 from mtann.errors import ModelError
 from mtann.preprocess.prepare import InputSpecification
@@ -35,6 +36,9 @@ class ModelCard(Settings):
     network: NetworkSettings
     training: TrainingSettings
     detection: DetectionSettings
+    combination: Combination = Field(
+        SingleNetwork(), description="how the scores of the single MTANN and its experts become one"
+    )
     operating_points: tuple[OperatingPoint, ...]
     training_cases: int = Field(ge=1)
     training_patients: int = Field(ge=1)

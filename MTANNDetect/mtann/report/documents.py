@@ -51,6 +51,8 @@ class _CandidateRecord(_Record):
     axial_diameter_mm: Length
     perpendicular_diameter_mm: Length
     max_diameter_mm: Length
+    scoring_sigma_mm: Length | None = None
+    expert_scores: tuple[Finite, ...] = ()
 
 
 class _ModelRecord(_Record):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mtann.preprocess.levels import level_volume
+from mtann.preprocess.levels import Levels, level_volumes
 from mtann.preprocess.prepare import PreparedCase
-from mtann.sampling.kernel import kernel_radius_zyx, subvolume_offsets
+from mtann.sampling.kernel import subvolume_offsets
 from mtann.sampling.lesions import Lesion
-from mtann.sampling.teaching import teach, teaching_volume
+from mtann.sampling.teaching import Box, Taught, teach, teaching_volume
 from mtann.settings import NetworkSettings, TrainingSettings
 
 FloatVolume = npt.NDArray[np.float32]
@@ -18,7 +18,7 @@ BoolVolume = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 NEGATIVE = -1
-"""Group number of samples away from lesions; lesions count from 0."""
+"""Group number of samples away from lesions; lesions count up from 0, regions round known non-lesions down from -2."""
 
 _MOST_VOXELS_PER_LESION = 4096
 """Regions up to 16^3 are sampled completely; of larger ones, this many voxels at random."""
@@ -31,9 +31,9 @@ class Samples:
     """Subvolumes of one case.
 
     Attributes:
-        inputs: float32 (n, levels, channels, offsets).
+        inputs: float32 (n, channels, levels, offsets).
         targets: float32 (n,), the teaching values.
-        groups: Which lesion's region each comes from; :data:`NEGATIVE` for none.
+        groups: Which lesion's or non-lesion's region each comes from; :data:`NEGATIVE` for none.
     """
 
     inputs: npt.NDArray[np.float32]
@@ -55,21 +55,31 @@ def draw_samples(
     """
     taught = [teach(lesion, prepared.grid, settings) for lesion in lesions]
     teacher = teaching_volume(taught, prepared.grid.shape_zyx)
-    free = prepared.mask.copy()
-    places, groups = [], []
-    for number, one in enumerate(taught):
-        free[one.guard] = False
-        voxels = _voxels(one.box)
-        if len(voxels) > _MOST_VOXELS_PER_LESION:
-            voxels = voxels[random.choice(len(voxels), _MOST_VOXELS_PER_LESION, replace=False)]
-        places.append(voxels)
-        groups.append(np.full(len(voxels), number))
-    negatives = _negatives(prepared, free, settings.negatives_per_case, random)
-    places.append(negatives)
-    groups.append(np.full(len(negatives), NEGATIVE))
-    where = np.concatenate(places)
+    places, groups = _regions([one.box for one in taught], random)
+    negatives = _negatives(prepared, _away_from(taught, prepared.mask), settings.negatives_per_case, random)
+    where = np.concatenate([places, negatives])
+    groups = np.concatenate([groups, np.full(len(negatives), NEGATIVE)])
+    return Samples(gather(prepared.channels, where, network), teacher[tuple(where.T)], groups)
+
+
+def region_negatives(
+    prepared: PreparedCase,
+    non_lesions: Sequence[Lesion],
+    lesions: Sequence[Lesion],
+    network: NetworkSettings,
+    settings: TrainingSettings,
+    random: np.random.Generator,
+) -> Samples:
+    """Every voxel of the training regions round known non-lesions, to be answered with 0.
+
+    So Suzuki teaches each expert its type of non-nodule (Med Phys 30:1602, 2003). Voxels near a lesion are left out.
+    """
+    free = _away_from([teach(lesion, prepared.grid, settings) for lesion in lesions], np.ones_like(prepared.mask))
+    places, numbers = _regions([teach(one, prepared.grid, settings).box for one in non_lesions], random)
+    kept = free[tuple(places.T)]
+    places, numbers = places[kept], numbers[kept]
     return Samples(
-        gather(prepared.channels, where, network), teacher[tuple(where.T)], np.concatenate(groups).astype(np.int64)
+        gather(prepared.channels, places, network), np.zeros(len(places), np.float32), NEGATIVE - 1 - numbers
     )
 
 
@@ -79,40 +89,63 @@ def mine_negatives(
     lesions: Sequence[Lesion],
     network: NetworkSettings,
     settings: TrainingSettings,
+    stride: int = 1,
 ) -> Samples:
-    """The voxels away from lesions where a trained network answers most wrongly, as negatives."""
+    """The voxels away from lesions where a trained network answers most wrongly, as negatives.
+
+    ``likelihood`` holds each so manieth voxel (``stride``) along every axis that the subvolume spans.
+    """
     taught = [teach(lesion, prepared.grid, settings) for lesion in lesions]
-    wrong = np.where(prepared.mask, likelihood, -np.inf)
-    for one in taught:
-        wrong[one.guard] = -np.inf
-    flat = wrong.ravel()
-    count = min(_MINED_PER_CASE, int(np.count_nonzero(np.isfinite(flat))))
+    steps = np.array([1 if network.dimensions == 2 else stride, stride, stride])
+    free = _away_from(taught, prepared.mask)[tuple(slice(None, None, step) for step in steps)]
+    flat = np.where(free, likelihood, -np.inf).ravel()
+    count = min(_MINED_PER_CASE, int(np.count_nonzero(free)))
     strongest = np.argpartition(flat, -count)[-count:] if count else np.empty(0, dtype=np.int64)
     # Sorted, so that equal input gives equal order whatever the partition did.
-    where = np.stack(np.unravel_index(np.sort(strongest), wrong.shape), axis=1).astype(np.int64)
+    where = np.stack(np.unravel_index(np.sort(strongest), free.shape), axis=1) * steps
     return Samples(
         gather(prepared.channels, where, network), np.zeros(count, np.float32), np.full(count, NEGATIVE, dtype=np.int64)
     )
 
 
 def gather(channels: Sequence[FloatVolume], where: Indices, network: NetworkSettings) -> npt.NDArray[np.float32]:
-    """Subvolumes (n, levels, channels, offsets) centred on voxels ``where`` (n, 3) in z, y, x; edges are replicated."""
-    offsets = subvolume_offsets(network.dimensions)
-    result = np.empty((len(where), len(network.dilations), len(channels), len(offsets)), dtype=np.float32)
+    """Subvolumes (n, channels, levels, offsets) centred on voxels ``where`` (n, 3) in z, y, x; edges are replicated."""
+    return gather_from(level_volumes(channels, network), where, network)
+
+
+def gather_from(levels: Levels, where: Indices, network: NetworkSettings) -> npt.NDArray[np.float32]:
+    """Subvolumes as :func:`gather` gives them, from the volumes of each level and channel."""
+    offsets = subvolume_offsets(network)
+    result = np.empty((len(where), len(levels[0]), len(levels), len(offsets)), dtype=np.float32)
+    shape = np.array(levels[0][0].shape)
+    strides = np.array([shape[1] * shape[2], shape[2], 1])
     for level, dilation in enumerate(network.dilations):
-        radius = np.array(kernel_radius_zyx(network.dimensions)) * dilation
-        for number, channel in enumerate(channels):
-            padded = np.pad(level_volume(channel, dilation, network.dimensions), [(r, r) for r in radius], mode="edge")
-            strides = np.array([padded.shape[1] * padded.shape[2], padded.shape[2], 1])
-            base = (where + radius) @ strides
-            result[:, level, number] = padded.ravel()[base[:, None] + (offsets * dilation) @ strides]
+        around = where[:, None, :] + offsets * dilation
+        rows = np.clip(around, 0, shape - 1, out=around) @ strides
+        for number, channel in enumerate(levels[level]):
+            result[:, number, level] = channel.ravel()[rows]
     return result
 
 
-def _voxels(box: tuple[slice, slice, slice]) -> Indices:
-    return np.stack(np.meshgrid(*[np.arange(part.start, part.stop) for part in box], indexing="ij"), axis=-1).reshape(
-        -1, 3
-    )
+def _regions(boxes: Sequence[Box], random: np.random.Generator) -> tuple[Indices, Indices]:
+    """The voxels (n, 3) of training regions, and which region (n,) each is of."""
+    places, numbers = [np.empty((0, 3), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for number, box in enumerate(boxes):
+        grid = np.meshgrid(*[np.arange(part.start, part.stop) for part in box], indexing="ij")
+        voxels = np.stack(grid, axis=-1).reshape(-1, 3)
+        if len(voxels) > _MOST_VOXELS_PER_LESION:
+            voxels = voxels[random.choice(len(voxels), _MOST_VOXELS_PER_LESION, replace=False)]
+        places.append(voxels)
+        numbers.append(np.full(len(voxels), number))
+    return np.concatenate(places), np.concatenate(numbers)
+
+
+def _away_from(taught: Sequence[Taught], mask: BoolVolume) -> BoolVolume:
+    """The part of a mask where no lesion's response may be felt."""
+    free = mask.copy()
+    for one in taught:
+        free[one.guard] = False
+    return free
 
 
 def _negatives(prepared: PreparedCase, free: BoolVolume, count: int, random: np.random.Generator) -> Indices:

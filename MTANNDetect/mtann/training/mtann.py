@@ -1,135 +1,202 @@
-"""Teaching an MTANN: regression of teaching values on subvolumes."""
+"""Teaching MTANNs: regression of teaching values on subvolumes, all members of a network as one batched computation."""
 
 from collections.abc import Sequence
-from itertools import permutations, product
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from mtann.errors import CasesError
 from mtann.networks.mtann import MTANN
 from mtann.progress import Run
-from mtann.sampling.kernel import subvolume_offsets
-from mtann.sampling.subvolumes import NEGATIVE, Samples
-from mtann.settings import NetworkSettings, TrainingSettings
+from mtann.sampling.lessons import Lesson, SampleStore
+from mtann.sampling.subvolumes import Samples
+from mtann.sampling.symmetries import offset_symmetries
+from mtann.settings import TrainingSettings
 
-_LESION_SHARE = 0.5
-"""Share of a batch from lesions' training regions; each lesion is drawn equally often, so small ones count."""
 _SCALE_JITTER, _SHIFT_JITTER = 0.1, 0.1
-_REPORT_EVERY = 10
+_STEPS_AT_ONCE = 10
+"""Batches are drawn for so many steps at a time, and cancelling is asked for between."""
+_WATCH_EVERY = 50
+_WATCHED = 2048
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a training went.
+
+    Attributes:
+        losses: (members,) mean squared error over the last steps.
+        watched: Out-of-fold mean squared error by step, (step, error), where members had held-out samples.
+        best_step: The step whose weights were kept.
+    """
+
+    losses: npt.NDArray[np.float32]
+    watched: tuple[tuple[int, float], ...]
+    best_step: int
 
 
 def fit(
     network: MTANN,
-    samples: Sequence[Samples],
+    lessons: Sequence[Sequence[Samples]],
     settings: TrainingSettings,
     *,
+    seeds: Sequence[int] = (0,),
+    held_out: Sequence[Sequence[Samples]] = (),
     device: torch.device | str = "cpu",
     run: Run | None = None,
-) -> MTANN:
-    """Train a network in place on the samples of all cases: Adam with a one-cycle learning rate, mean squared error.
+) -> Fit:
+    """Train a network's members in place, each on its own samples: Adam, one-cycle learning rate, mean squared error.
 
-    The first call also measures the standardisation; training again, as after mining, keeps it.
+    The members share nothing: each gets the weights that it would get alone, up to rounding. The first call also
+    measures the standardisation; training again, as after mining, keeps it.
+
+    Args:
+        network: The network; ``network.members`` is the number of members.
+        lessons: What each member learns from; samples that several share are kept once.
+        settings: How to train.
+        seeds: Seed of each member's draws.
+        held_out: Samples that each member must not see, or nothing. With some, the weights of the step with the least
+            error on them are kept, in every member: a member without held-out samples stops when the others should.
+        device: Where to compute.
+        run: Progress and cancellation.
 
     Raises:
-        CasesError: There is no lesion or no non-lesion sample.
+        CasesError: A member has no lesion or no non-lesion sample.
         CancelledError: The user asked to stop.
     """
     run = run or Run()
-    random = np.random.default_rng([settings.seed, 1])
-    data = _Pool(samples)
+    store = SampleStore([*lessons, *held_out])
+    drawn = [store.lesson(lesson) for lesson in lessons]
     network.to(device).train()
     if bool(torch.all(network.deviation == 1)):
-        _standardise(network, data)
-    symmetries = torch.from_numpy(offset_symmetries(network.settings)).to(device)
+        _standardise(network, store, lessons)
+    batches = _Batches(network, store, drawn, settings, seeds, device)
+    watch = _Watch(network, batches, store, held_out, settings.seed)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
+    losses = torch.zeros(network.members)
     for step in range(settings.steps):
-        if step % _REPORT_EVERY == 0:
+        if step % _STEPS_AT_ONCE == 0:
             run.report("train", step / settings.steps, f"Training step {step} of {settings.steps}")
-        chosen = data.draw(settings.batch_size, random)
-        inputs, order = data.inputs[chosen], None
-        if settings.augment:
-            # One symmetry a batch: the offsets form a set that flips and right-angle turns map onto itself.
-            order = symmetries[int(random.integers(len(symmetries)))]
-            inputs = _vary_intensity(inputs, network.deviation.cpu(), random)
-        predicted = network(inputs.to(device), order)
-        loss = torch.nn.functional.mse_loss(predicted, data.targets[chosen].to(device))
+            batches.draw(min(_STEPS_AT_ONCE, settings.steps - step))
+        squared = batches.errors(step % _STEPS_AT_ONCE).square().mean(dim=1)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        # The sum of the members' losses: no gradient of one depends on another.
+        squared.sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-    return network.eval()
+        losses = squared.detach() if step == 0 else 0.95 * losses + 0.05 * squared.detach()
+        watch.look(step + 1, step + 1 == settings.steps)
+    watch.restore()
+    network.eval()
+    return Fit(losses.cpu().numpy(), tuple(watch.curve), watch.best_step)
 
 
-def offset_symmetries(network: NetworkSettings) -> npt.NDArray[np.int64]:
-    """Permutations (symmetries, offsets) of a subvolume's inputs by flips and right angles: 48, or 8 in a plane."""
-    offsets = subvolume_offsets(network.dimensions)
-    lookup = {tuple(offset): number for number, offset in enumerate(offsets.tolist())}
-    axes = [(0, 1, 2), (0, 2, 1)] if network.dimensions == 2 else list(permutations(range(3)))
-    signs = (
-        [(1, *rest) for rest in product((1, -1), repeat=2)]
-        if network.dimensions == 2
-        else list(product((1, -1), repeat=3))
-    )
-    return np.array(
-        [
-            [lookup[tuple(moved)] for moved in (offsets[:, order] * np.array(sign)).tolist()]
-            for order in axes
-            for sign in signs
+class _Batches:
+    """Draws and gathers a batch for every member, and asks the network about it."""
+
+    def __init__(
+        self,
+        network: MTANN,
+        store: SampleStore,
+        lessons: Sequence[Lesson],
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        device: torch.device | str,
+    ) -> None:
+        self._network, self._settings, self._lessons, self._device = network, settings, lessons, device
+        self._inputs = torch.from_numpy(store.inputs).to(device)
+        self._targets = torch.from_numpy(store.targets).to(device)
+        self._gathered = self._inputs.new_empty(0)
+        self._symmetries = torch.from_numpy(offset_symmetries(network.settings)).to(device)
+        self._random = [np.random.default_rng([seed, 1]) for seed in seeds]
+
+    def draw(self, steps: int) -> None:
+        """Draw the rows, and how to vary them, for the next steps, each member from its own random numbers."""
+        settings, channels = self._settings, self._network.channels
+        rows, orders, variations = [], [], []
+        for lesson, random in zip(self._lessons, self._random, strict=True):
+            rows.append(lesson.draw(steps, settings.batch_size, random))
+            orders.append(random.integers(len(self._symmetries), size=steps))
+            variations.append(random.uniform(-1, 1, (2, steps, settings.batch_size, channels)).astype(np.float32))
+        self._rows = torch.from_numpy(np.stack(rows)).to(self._device)
+        self._orders = torch.from_numpy(np.stack(orders)).to(self._device)
+        self._variations = torch.from_numpy(np.stack(variations)).to(self._device)
+
+    def errors(self, step: int) -> torch.Tensor:
+        """Difference (members, batch) from the teaching values at one of the steps drawn."""
+        inputs, targets = self.gather(self._rows[:, step])
+        if not self._settings.augment:
+            return self._network.finish(self._network.sums(inputs)) - targets
+        # One symmetry a batch: the offsets form a set that flips and right-angle turns map onto itself.
+        order = self._symmetries[self._orders[:, step]]
+        scale = 1 + _SCALE_JITTER * self._variations[:, 0, step]
+        shift = _SHIFT_JITTER * self._variations[:, 1, step]
+        return self._network.finish(self._network.sums(inputs, order, scale, shift)) - targets
+
+    def gather(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs (members, batch, channels, levels, offsets) and teaching values (members, batch) of some rows.
+
+        The inputs hold until the next call, which writes them into the same memory.
+        """
+        shape = (rows.numel(), *self._inputs.shape[1:])
+        if self._gathered.shape != shape:
+            self._gathered = self._inputs.new_empty(shape)
+        torch.index_select(self._inputs, 0, rows.flatten(), out=self._gathered)
+        return self._gathered.view(*rows.shape, *shape[1:]), self._targets[rows]
+
+
+class _Watch:
+    """Keeps the weights of the step with the least error on held-out samples."""
+
+    def __init__(
+        self,
+        network: MTANN,
+        batches: _Batches,
+        store: SampleStore,
+        held_out: Sequence[Sequence[Samples]],
+        seed: int,
+    ) -> None:
+        self.curve: list[tuple[int, float]] = []
+        self.best_step = 0
+        self._network, self._batches = network, batches
+        # A fold without lesions or without normal tissue among its held-out cases has nothing to say.
+        groups = [
+            np.concatenate([one.groups for one in samples] or [np.empty(0, dtype=np.int64)]) for samples in held_out
         ]
-    )
+        self._members = [number for number, own in enumerate(groups) if (own >= 0).any() and (own < 0).any()]
+        random = np.random.default_rng([seed, 4])
+        self._rows = [
+            torch.from_numpy(store.lesson(held_out[number]).draw(1, _WATCHED, random)[0]) for number in self._members
+        ]
+        self._best: dict[str, torch.Tensor] = {}
+
+    @torch.no_grad()
+    def look(self, step: int, last: bool) -> None:
+        """Ask the held-out samples now and then."""
+        if not self._members:
+            self.best_step = step
+        if not self._members or (step % _WATCH_EVERY and not last):
+            return
+        errors = []
+        for number, rows in zip(self._members, self._rows, strict=True):
+            inputs, targets = self._batches.gather(rows[None].to(self._network.first_bias.device))
+            errors.append(float((self._network.member([number])(inputs) - targets).square().mean()))
+        self.curve.append((step, float(np.mean(errors))))
+        if self.curve[-1][1] <= min(error for _, error in self.curve):
+            self.best_step = step
+            self._best = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
+
+    def restore(self) -> None:
+        """Go back to the best weights."""
+        if self._best:
+            self._network.load_state_dict(self._best)
 
 
-class _Pool:
-    """All cases' samples, drawn so that every lesion counts the same."""
-
-    def __init__(self, samples: Sequence[Samples]) -> None:
-        self.inputs = torch.from_numpy(np.concatenate([case.inputs for case in samples]))
-        self.targets = torch.from_numpy(np.concatenate([case.targets for case in samples]))
-        regions, start = [], 0
-        negatives = []
-        for case in samples:
-            regions += [
-                start + np.flatnonzero(case.groups == group) for group in np.unique(case.groups) if group != NEGATIVE
-            ]
-            negatives.append(start + np.flatnonzero(case.groups == NEGATIVE))
-            start += len(case.groups)
-        self.negatives = np.concatenate(negatives)
-        if not regions:
-            raise CasesError(
-                "The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'."
-            )
-        if not len(self.negatives):
-            raise CasesError(
-                "The training cases hold no tissue away from lesions to learn from. "
-                "Give larger images, or a mask that covers normal tissue."
-            )
-        self.members = np.concatenate(regions)
-        self.sizes = np.array([len(region) for region in regions])
-        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-
-    def draw(self, count: int, random: np.random.Generator) -> torch.Tensor:
-        from_lesions = int(count * _LESION_SHARE)
-        lesion = random.integers(len(self.sizes), size=from_lesions)
-        within = (random.random(from_lesions) * self.sizes[lesion]).astype(np.int64)
-        positive = self.members[self.starts[lesion] + within]
-        negative = self.negatives[random.integers(len(self.negatives), size=count - from_lesions)]
-        return torch.from_numpy(np.concatenate([positive, negative]))
-
-
-def _standardise(network: MTANN, data: _Pool) -> None:
-    with torch.no_grad():
-        mean = data.inputs.mean(dim=(0, 3))
-        deviation = data.inputs.std(dim=(0, 3)).clamp_min(1e-6)
-        network.mean.copy_(mean)
-        network.deviation.copy_(deviation)
-
-
-def _vary_intensity(inputs: torch.Tensor, deviation: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
-    """Scale and shift each sample's channels a little, the same at every level."""
-    shape = (inputs.shape[0], 1, inputs.shape[2], 1)
-    scale = 1 + _SCALE_JITTER * random.uniform(-1, 1, shape).astype(np.float32)
-    shift = _SHIFT_JITTER * random.uniform(-1, 1, shape).astype(np.float32)
-    return inputs * torch.from_numpy(scale) + torch.from_numpy(shift) * deviation[0][None, None, :, None]
+@torch.no_grad()
+def _standardise(network: MTANN, store: SampleStore, lessons: Sequence[Sequence[Samples]]) -> None:
+    for member, lesson in enumerate(lessons):
+        mean, deviation = store.standardisation(lesson)
+        network.mean[member] = torch.from_numpy(mean)
+        network.deviation[member] = torch.from_numpy(deviation)

@@ -36,7 +36,7 @@ def small_bundle(name="small", channels=1):
         seed=0,
         software={"mtann": "0"},
     )
-    return make_bundle(card, MTANN(settings, channels))
+    return make_bundle(card, [MTANN(settings, channels)])
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_a_bundle_comes_back_as_it_was(saved):
     bundle, again = small_bundle(), load_bundle(saved)
     assert again.card == bundle.card
     assert again.sha256 == bundle.sha256
-    x = torch.randn(4, 1, 1, 171)
-    torch.testing.assert_close(again.network()(x), bundle.network()(x), rtol=0, atol=0)
+    x = torch.randn(1, 4, 1, 1, 171)
+    torch.testing.assert_close(again.networks()[0](x), bundle.networks()[0](x), rtol=0, atol=0)
 
 
 def test_the_same_model_gives_the_same_bytes(saved, tmp_path):
@@ -108,9 +108,9 @@ def test_a_changed_description_is_refused_with_the_field(saved, changes, message
 
 def test_weights_of_another_shape_are_named():
     bundle = small_bundle()
-    bundle.weights["expert_0.first_bias"] = np.zeros(4, dtype=np.float32)
-    with pytest.raises(ModelError, match=r"'expert_0.first_bias' should have shape \(3,\), found \(4,\)"):
-        bundle.network()
+    bundle.weights["expert_0.repetition_0.first_bias"] = np.zeros(4, dtype=np.float32)
+    with pytest.raises(ModelError, match=r"'expert_0.repetition_0.first_bias' should have shape \(3,\), found \(4,\)"):
+        bundle.networks()
 
 
 def test_missing_weights_and_missing_card_are_named(saved):

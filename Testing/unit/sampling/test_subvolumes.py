@@ -25,16 +25,16 @@ def test_a_subvolume_holds_each_neighbour_at_its_offset():
     image = np.arange(20 * 21 * 22, dtype=np.float32).reshape(20, 21, 22)
     where = np.array([[10, 11, 12]])
     sample = gather([image, -image], where, SINGLE)
-    assert sample.shape == (1, 1, 2, 171)
-    for number, (z, y, x) in enumerate(subvolume_offsets(3)):
+    assert sample.shape == (1, 2, 1, 171)
+    for number, (z, y, x) in enumerate(subvolume_offsets(SINGLE)):
         assert sample[0, 0, 0, number] == image[10 + z, 11 + y, 12 + x]
-        assert sample[0, 0, 1, number] == -image[10 + z, 11 + y, 12 + x]
+        assert sample[0, 1, 0, number] == -image[10 + z, 11 + y, 12 + x]
 
 
 def test_beyond_the_edge_the_edge_is_repeated():
     image = np.arange(27, dtype=np.float32).reshape(3, 3, 3)
     sample = gather([image], np.array([[0, 0, 0]]), SINGLE)
-    for number, offset in enumerate(subvolume_offsets(3)):
+    for number, offset in enumerate(subvolume_offsets(SINGLE)):
         assert sample[0, 0, 0, number] == image[tuple(np.clip(offset, 0, 2))]
 
 
@@ -46,7 +46,7 @@ def test_every_voxel_of_a_training_region_is_a_sample(prepared):
     assert samples.targets[region].max() == pytest.approx(1.0)
     assert (samples.groups == NEGATIVE).sum() == 500
     assert not samples.targets[~region].any()
-    centre = subvolume_offsets(3).tolist().index([0, 0, 0])
+    centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
     assert samples.inputs[region][0, 0, 0, centre] == prepared.channels[0][11, 11, 11]
 
 
@@ -56,8 +56,8 @@ def test_negatives_come_from_tissue_away_from_lesions_and_half_of_them_are_unusu
     case = PreparedCase(prepared.grid, (prepared.channels[0], marked), prepared.mask)
     settings = TrainingSettings(teacher="gaussian", negatives_per_case=1000)
     samples = draw_samples(case, [Lesion((15.0, 15.0, 15.0), 4.0)], SINGLE, settings, np.random.default_rng(0))
-    centre = subvolume_offsets(3).tolist().index([0, 0, 0])
-    places = samples.inputs[samples.groups == NEGATIVE][:, 0, 1, centre].astype(int)
+    centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
+    places = samples.inputs[samples.groups == NEGATIVE][:, 1, 0, centre].astype(int)
     index = np.stack(np.unravel_index(places, marked.shape), axis=1)
     assert prepared.mask[tuple(index.T)].all()
     assert not ((index >= 11) & (index <= 19)).all(axis=1).any()
@@ -73,7 +73,7 @@ def test_mining_takes_the_strongest_responses_away_from_lesions(prepared):
     image[5, 5, 5] = 7
     case = PreparedCase(prepared.grid, (image,), prepared.mask)
     mined = mine_negatives(likelihood, case, [Lesion((15.0, 15.0, 15.0), 4.0)], SINGLE, TrainingSettings())
-    centre = subvolume_offsets(3).tolist().index([0, 0, 0])
+    centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
     assert 7 in mined.inputs[:, 0, 0, centre]
     assert not mined.targets.any()
     assert (mined.groups == NEGATIVE).all()
@@ -98,7 +98,7 @@ def test_no_negative_is_taken_from_the_flank_of_a_lesions_response(prepared):
     case = PreparedCase(prepared.grid, (perfect,), prepared.mask)
     settings = TrainingSettings(teacher="gaussian", negatives_per_case=3000)
     lesions = [Lesion((15.0, 15.0, 15.0), 4.0)]
-    centre = subvolume_offsets(3).tolist().index([0, 0, 0])
+    centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
     mined = mine_negatives(perfect, case, lesions, SINGLE, settings)
     assert mined.inputs[:, 0, 0, centre].max() < np.exp(-(3**2) / 2) + 0.01
     drawn = draw_samples(case, lesions, SINGLE, settings, np.random.default_rng(0))

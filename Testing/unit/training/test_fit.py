@@ -7,6 +7,7 @@ import torch
 from mtann.errors import CancelledError, CasesError
 from mtann.networks.mtann import MTANN
 from mtann.progress import Run
+from mtann.sampling.lessons import SampleStore
 from mtann.sampling.subvolumes import NEGATIVE, Samples
 from mtann.settings import NetworkSettings, TrainingSettings
 from mtann.training.mtann import fit
@@ -28,13 +29,14 @@ def bright_or_dark(count=400, shift=0.0, scale=1.0):
 
 
 def trained(samples, settings=QUICK):
-    torch.manual_seed(0)
-    return fit(MTANN(SHAPE, samples.inputs.shape[2]), [samples], settings)
+    network = MTANN(SHAPE, samples.inputs.shape[1])
+    fit(network, [[samples]], settings)
+    return network
 
 
 def answers_of(network, samples):
     with torch.inference_mode():
-        return network(torch.from_numpy(samples.inputs)).numpy()
+        return network(torch.from_numpy(samples.inputs)[None])[0].numpy()
 
 
 def test_it_learns_to_answer_the_teaching_value():
@@ -56,7 +58,7 @@ def test_the_standardisation_is_measured_once_and_kept():
     assert network.mean.item() == pytest.approx(samples.inputs.mean(), rel=1e-4)
     assert network.deviation.item() == pytest.approx(samples.inputs.std(), rel=1e-2)
     before = network.mean.clone()
-    fit(network, [bright_or_dark(shift=99.0)], QUICK)
+    fit(network, [[bright_or_dark(shift=99.0)]], QUICK)
     torch.testing.assert_close(network.mean, before)
 
 
@@ -68,7 +70,7 @@ def test_every_lesion_counts_the_same_whatever_its_number_of_samples():
     groups = np.r_[np.zeros(90), np.ones(10), np.full(100, NEGATIVE)].astype(np.int64)
     network = trained(Samples(inputs, targets, groups), QUICK.model_copy(update={"augment": False, "steps": 400}))
     with torch.inference_mode():
-        assert network(torch.from_numpy(inputs[:1])).item() == pytest.approx(0.5, abs=0.08)
+        assert network(torch.from_numpy(inputs[None, :1])).item() == pytest.approx(0.5, abs=0.08)
 
 
 def test_without_lesions_or_without_normal_tissue_there_is_nothing_to_learn():
@@ -83,5 +85,43 @@ def test_without_lesions_or_without_normal_tissue_there_is_nothing_to_learn():
 def test_cancelling_stops_within_a_few_steps():
     asked = iter(range(1000))
     with pytest.raises(CancelledError):
-        fit(MTANN(SHAPE, 1), [bright_or_dark()], QUICK, run=Run(cancelled=lambda: next(asked) == 3))
+        fit(MTANN(SHAPE, 1), [[bright_or_dark()]], QUICK, run=Run(cancelled=lambda: next(asked) == 3))
     assert next(asked) == 4
+
+
+def test_members_trained_together_learn_what_each_learns_alone():
+    lessons = [[bright_or_dark()], [bright_or_dark(scale=2.0)], [bright_or_dark(), bright_or_dark(count=200)]]
+    settings = QUICK.model_copy(update={"steps": 60})
+    together = MTANN(SHAPE, 1, seeds=(5, 6, 7))
+    losses = fit(together, lessons, settings, seeds=(5, 6, 7)).losses
+    for member, (lesson, seed) in enumerate(zip(lessons, (5, 6, 7), strict=True)):
+        alone = MTANN(SHAPE, 1, seeds=(seed,))
+        assert fit(alone, [lesson], settings, seeds=(seed,)).losses[0] == pytest.approx(losses[member], abs=1e-4)
+        for name, tensor in together.member([member]).state_dict().items():
+            torch.testing.assert_close(tensor, alone.state_dict()[name], atol=1e-3, rtol=1e-3)
+
+
+def test_known_non_lesions_and_the_rest_share_the_negatives_evenly():
+    inputs = np.zeros((300, 1, 1, 171), dtype=np.float32)
+    groups = np.r_[np.zeros(100), np.full(100, NEGATIVE), np.full(10, -2), np.full(90, -3)].astype(np.int64)
+    samples = Samples(inputs, np.zeros(300, np.float32), groups)
+    rows = SampleStore([[samples]]).lesson([samples]).draw(50, 80, np.random.default_rng(0))
+    drawn = groups[rows]
+    assert (drawn >= 0).sum(axis=1).tolist() == [40] * 50
+    assert (drawn == NEGATIVE).sum(axis=1).tolist() == [20] * 50
+    # Both known non-lesions are drawn equally often, though one has nine times the voxels.
+    assert (drawn == -2).mean() == pytest.approx(0.125, abs=0.02)
+
+
+def test_the_weights_of_the_step_that_did_best_on_held_out_lesions_are_kept():
+    # What is held out asks for the opposite, so every step of learning does worse on it than the one before.
+    samples, settings = bright_or_dark(), QUICK.model_copy(update={"steps": 150, "learning_rate": 0.003})
+    opposite = Samples(-samples.inputs, samples.targets, samples.groups)
+    network = MTANN(SHAPE, 1, seeds=(0, 1))
+    watched = fit(network, [[samples], [samples]], settings, seeds=(0, 1), held_out=[[], [opposite]])
+    assert [step for step, _ in watched.watched] == [50, 100, 150]
+    assert watched.best_step == min(watched.watched, key=lambda one: one[1])[0] == 50
+    shorter = MTANN(SHAPE, 1, seeds=(0, 1))
+    full = fit(shorter, [[samples], [samples]], settings, seeds=(0, 1))
+    assert full.best_step == 150
+    assert not torch.equal(network.first_weight, shorter.first_weight)

@@ -1,0 +1,99 @@
+"""What networks that are trained together draw their batches from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mtann.errors import CasesError
+from mtann.sampling.subvolumes import NEGATIVE, Samples
+
+Rows = npt.NDArray[np.int64]
+
+_LESION_SHARE = 0.5
+"""Share of a batch from lesions' training regions; the rest is divided evenly among the kinds of non-lesion."""
+
+
+class SampleStore:
+    """The samples of all cases, each kept once however many networks learn from it.
+
+    Attributes:
+        inputs: float32 (n, channels, levels, offsets).
+        targets: float32 (n,).
+    """
+
+    def __init__(self, lessons: Sequence[Sequence[Samples]]) -> None:
+        unique = list({id(samples): samples for lesson in lessons for samples in lesson}.values())
+        self.inputs = np.concatenate([samples.inputs for samples in unique])
+        self.targets = np.concatenate([samples.targets for samples in unique])
+        starts = np.cumsum([0, *(len(samples.targets) for samples in unique)])
+        self._starts = {id(samples): int(start) for samples, start in zip(unique, starts, strict=False)}
+        self._moments = {id(samples): _moments(samples) for samples in unique}
+
+    def lesson(self, samples: Sequence[Samples]) -> "Lesson":
+        """What one network learns from.
+
+        Raises:
+            CasesError: There is no lesion or no non-lesion sample.
+        """
+        return Lesson(samples, [self._starts[id(one)] for one in samples])
+
+    def standardisation(self, samples: Sequence[Samples]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Mean and deviation, each (channels, levels), of one network's samples."""
+        count, total, squares = (sum(parts) for parts in zip(*(self._moments[id(one)] for one in samples), strict=True))
+        mean = total / count
+        deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+        return mean.astype(np.float32), np.maximum(deviation, 1e-6).astype(np.float32)
+
+
+class Lesson:
+    """Rows of the store for one network, drawn so that every lesion counts the same, and so does every non-lesion."""
+
+    def __init__(self, samples: Sequence[Samples], starts: Sequence[int]) -> None:
+        lesions: list[Rows] = []
+        known: list[Rows] = []
+        others: list[Rows] = []
+        for one, start in zip(samples, starts, strict=True):
+            for group in np.unique(one.groups):
+                kind = others if group == NEGATIVE else known if group < NEGATIVE else lesions
+                kind.append(start + np.flatnonzero(one.groups == group))
+        if not lesions:
+            raise CasesError(
+                "The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'."
+            )
+        if not (known or others):
+            raise CasesError(
+                "The training cases hold no tissue away from lesions to learn from. "
+                "Give larger images, or a mask that covers normal tissue."
+            )
+        # Voxels drawn from anywhere are one kind of non-lesion, each region round a known one counts by itself.
+        self._kinds = [lesions, *([known] if known else []), *([[np.concatenate(others)]] if others else [])]
+
+    def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
+        """Rows (steps, batch) of so many batches."""
+        from_lesions = int(batch * _LESION_SHARE)
+        negatives = np.array_split(np.arange(batch - from_lesions), len(self._kinds) - 1)
+        counts = [from_lesions, *map(len, negatives)]
+        return np.concatenate(
+            [_draw(kind, (steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
+        )
+
+
+def _draw(regions: Sequence[Rows], shape: tuple[int, int], random: np.random.Generator) -> Rows:
+    sizes = np.array([len(region) for region in regions])
+    starts = np.cumsum(sizes) - sizes
+    region = random.integers(len(regions), size=shape)
+    within = (random.random(shape) * sizes[region]).astype(np.int64)
+    rows: Rows = np.concatenate(regions)[starts[region] + within]
+    return rows
+
+
+def _moments(samples: Samples) -> tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Number, sum and sum of squares (channels, levels) of a case's inputs."""
+    if not len(samples.inputs):
+        zero = np.zeros(samples.inputs.shape[1:3])
+        return 0, zero, zero
+    count = samples.inputs.shape[0] * samples.inputs.shape[3]
+    mean = samples.inputs.mean(axis=(0, 3), dtype=np.float64)
+    squares = np.einsum("nclo,nclo->cl", samples.inputs, samples.inputs, dtype=np.float64) / count
+    return count, mean * count, squares * count
