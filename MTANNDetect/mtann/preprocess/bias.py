@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from scipy.interpolate import make_interp_spline
 
 from mtann.errors import ImageError
+from mtann.preprocess.normalise import require_contrast
 from mtann.preprocess.steps import BiasCorrection
 from mtann.progress import Run
 
@@ -17,6 +18,8 @@ BoolVolume = npt.NDArray[np.bool_]
 _SPLINE_ORDER = 3
 _FEWEST_SAMPLES = 16
 """An axis is not thinned out below this many samples."""
+_FEWEST_IN_TISSUE = 100
+"""Fewer samples than this in the tissue do not tell a field."""
 _MOST_NEGATIVE = 0.01
 """Share of negative tissue voxels from which an image cannot be what N4 takes: magnitudes, which are positive."""
 
@@ -38,7 +41,8 @@ def bias_field(
     field in the image corrected so far, as N4 itself does from one iteration to the next.
 
     Raises:
-        ImageError: Tissue is negative, as in CT or after another step, or the image is a single line.
+        ImageError: Tissue is negative, as in CT or after another step, there is hardly any, it has one value only, or
+            the image is a single line.
         CancelledError: The user asked to stop; asked at every iteration.
     """
     _check(image, mask, name)
@@ -78,6 +82,13 @@ def _fit(
     image: FloatVolume, tissue: BoolVolume, extent_mm: Sequence[float], how: BiasCorrection, name: str, run: Run
 ) -> FloatVolume:
     """The logarithm of the field at the samples."""
+    if np.count_nonzero(tissue) < _FEWEST_IN_TISSUE:
+        raise ImageError(
+            f"Bias correction (n4) needs {_FEWEST_IN_TISSUE} samples of bright tissue; '{name}' has "
+            f"{np.count_nonzero(tissue)} at a spacing of {how.fit_spacing_mm:g} mm. "
+            "Lower fit_spacing_mm, or leave n4 out for this channel."
+        )
+    require_contrast(image[tissue], name)
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
     n4.SetMaximumNumberOfIterations([1])
     n4.SetConvergenceThreshold(0.0)

@@ -42,7 +42,7 @@ def choose_channel(
     """Describe a channel by its training images.
 
     Images that all hold air of less than -500 are CT and get the window from -1000 to 400 HU, unless steps change what
-    their values mean; all others get the robust z-score.
+    their values mean; all others get the robust z-score. Single slices are radiographs and the like, not MR.
 
     Args:
         name: Name of the channel.
@@ -54,11 +54,12 @@ def choose_channel(
     """
     chosen = chosen or Preprocessing()
     is_ct = all(float(array.min()) <= _CT_AIR_HU for array in arrays)
+    other = "other" if all(1 in array.shape for array in arrays) else "mr"
     by_images = Normalisation(method="window" if is_ct and not chosen.steps else "robust_zscore")
     return make_settings(
         Channel,
         name=name,
-        modality="ct" if is_ct else "mr",
+        modality="ct" if is_ct else other,
         steps=chosen.steps,
         normalisation=chosen.normalisation or by_images,
     )

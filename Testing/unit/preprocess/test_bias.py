@@ -92,6 +92,26 @@ def test_negative_tissue_is_refused_as_from_ct_or_after_another_step() -> None:
         bias_field(image - np.median(image[inside]), inside, SPACING_MM, SHORT, "ct", Run())
 
 
+@pytest.mark.parametrize(("width", "enough"), [(9, False), (10, True)])
+def test_hardly_any_tissue_is_refused(width: int, enough: bool) -> None:
+    # Samples lie at every other voxel: 5 x 4 x 4 of them in the smaller block, 5 x 5 x 5 in the larger.
+    image = np.random.default_rng(0).normal(300, 40, SHAPE).astype(np.float32)
+    mask = np.zeros(SHAPE, bool)
+    mask[10:20, 10 : 10 + width, 10 : 10 + width] = True
+    if enough:
+        assert np.isfinite(bias_field(image, mask, SPACING_MM, SHORT, "t1", Run())).all()
+        return
+    with pytest.raises(ImageError, match=r"100 samples of bright tissue; 't1' has 80 at a spacing of 10 mm"):
+        bias_field(image, mask, SPACING_MM, SHORT, "t1", Run())
+
+
+def test_tissue_that_is_the_same_at_all_samples_is_refused() -> None:
+    image = np.full(SHAPE, 300, np.float32)
+    image[0, 0, 0] = 5  # between the samples
+    with pytest.raises(ImageError, match="'t1' has the same value"):
+        bias_field(image, np.ones(SHAPE, bool), SPACING_MM, SHORT, "t1", Run())
+
+
 def test_a_line_is_refused() -> None:
     with pytest.raises(ImageError, match="two or three dimensions; 't1'"):
         line = np.arange(1, 29, dtype=np.float32).reshape(1, 1, 28)

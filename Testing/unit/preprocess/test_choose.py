@@ -9,8 +9,8 @@ from mtann.preprocess.normalise import Normalisation, window
 from mtann.preprocess.prepare import Channel
 from mtann.preprocess.steps import LimitedEqualisation, TrendRemoval
 
-MR = np.array([[[0.0, 100.0, 200.0]]])
-CT = np.array([[[-1000.0, 40.0, 300.0]]])
+MR = np.array([[[0.0, 100.0], [50.0, 200.0]]] * 2)
+CT = np.array([[[-1000.0, 40.0], [50.0, 300.0]]] * 2)
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,11 @@ CT = np.array([[[-1000.0, 40.0, 300.0]]])
         ([MR, MR], "mr", "robust_zscore"),
         ([CT, CT], "ct", "window"),
         ([CT, MR], "mr", "robust_zscore"),
-        ([np.array([[[-500.0, 0.0]]])], "ct", "window"),
-        ([np.array([[[-499.0, 0.0]]])], "mr", "robust_zscore"),
+        ([MR - 500], "ct", "window"),
+        ([MR - 499], "mr", "robust_zscore"),
+        ([MR[:1], MR[:1]], "other", "robust_zscore"),
+        ([MR[:1], MR], "mr", "robust_zscore"),
+        ([CT[:1]], "ct", "window"),
     ],
 )
 def test_air_makes_ct(arrays: list[np.ndarray], modality: str, method: str) -> None:
