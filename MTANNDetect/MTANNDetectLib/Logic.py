@@ -147,7 +147,8 @@ class DetectLogic:
             device: "auto", "cpu", "cuda", "mps" or "xpu".
             progress: Called with a :class:`mtann.progress.Progress` (stage, fraction, message).
             cancelled: Asked often whether to stop; when it answers True, nothing is written.
-            settings: Handed on to :func:`mtann.teach.train`: ``network``, ``training``, ``detection``, ``class_name``.
+            settings: Handed on to :func:`mtann.teach.train`: ``network``, ``training``, ``detection``, ``class_name``,
+                ``preprocessing``.
 
         Raises:
             MTANNError: Something about a case or a setting must be mended; the message says what.

@@ -1,6 +1,6 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,10 @@ from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
 from mtann.out_of_fold import out_of_fold
 from mtann.output_folder import check_output
+from mtann.preprocess.choose import Preprocessing, check_channel_names, choose_channel
 from mtann.preprocess.grid import default_spacing_mm
 from mtann.preprocess.mask import choose_mask_kind
-from mtann.preprocess.normalise import Normalisation
-from mtann.preprocess.prepare import Channel, InputSpecification
+from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
@@ -30,7 +30,6 @@ from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingS
 if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
 
-_CT_AIR_HU = -500.0
 _FLOOR_SHARE = 0.5
 """Candidates are kept down to this share of the most sensitive operating point's threshold, for a live threshold."""
 
@@ -45,6 +44,7 @@ def train(
     training: TrainingSettings | None = None,
     detection: DetectionSettings | None = None,
     spacing_mm: float | None = None,
+    preprocessing: Mapping[str, Preprocessing] | None = None,
     card: dict[str, Any] | None = None,
     output: Path | str | None = None,
     device: Device = "auto",
@@ -65,6 +65,7 @@ def train(
         training: How to train; the default preset if None.
         detection: How candidates are found; the default preset if None.
         spacing_mm: Spacing of the model's grid in mm; the median in-plane spacing clamped to 0.5 to 1 if None.
+        preprocessing: Steps and normalisation by channel name; no steps, and what suits the images, for the others.
         card: More fields of ``model.json``, such as ``licence`` or ``intended_use``.
         output: Folder to save the bundle to.
         device: Where to compute.
@@ -79,7 +80,7 @@ def train(
     _check_cases(cases, channels)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
-    plan = _make_plan(cases, channels, network, training, detection, spacing_mm, device)
+    plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
     # Made before the work and completed after it, so that a wrong name does not cost a training.
     draft = _describe(cases, plan, name=name, class_name=class_name, **(card or {}))
     taught = prepare_cases(cases, plan, run.part(0.0, 0.15))
@@ -141,13 +142,14 @@ def _make_plan(
     training: TrainingSettings | None,
     detection: DetectionSettings | None,
     spacing_mm: float | None,
+    preprocessing: Mapping[str, Preprocessing],
     device: Device,
 ) -> TrainingPlan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
     names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
     network, training = network or NetworkSettings(), training or TrainingSettings()
     detection = detection or DetectionSettings()
-    inputs = _input_specification(cases, names, network.dimensions, spacing_mm)
+    inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
     if not detection.scales_mm:
         radii = [lesion.radius_mm or training.point_radius_mm for case in cases for lesion in case.lesions]
         detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
@@ -161,16 +163,18 @@ def _make_plan(
 
 
 def _input_specification(
-    cases: Sequence[TrainingCase], names: Sequence[str], dimensions: int, spacing_mm: float | None
+    cases: Sequence[TrainingCase],
+    names: Sequence[str],
+    dimensions: int,
+    spacing_mm: float | None,
+    preprocessing: Mapping[str, Preprocessing],
 ) -> InputSpecification:
     """Look at the training images once and write down what a model for them expects."""
-    channels = []
-    for number, name in enumerate(names):
-        is_ct = all(float(case.channels[number].array.min()) <= _CT_AIR_HU for case in cases)
-        method = "window" if is_ct else "robust_zscore"
-        channels.append(
-            Channel(name=name, modality="ct" if is_ct else "mr", normalisation=Normalisation(method=method))
-        )
+    check_channel_names(names, preprocessing)
+    channels = [
+        choose_channel(name, [case.channels[number].array for case in cases], preprocessing.get(name))
+        for number, name in enumerate(names)
+    ]
     kinds = [choose_mask_kind(case.channels[0].array, channels[0].modality == "ct") for case in cases]
     kind = max(sorted(set(kinds)), key=kinds.count)
     spacing = default_spacing_mm([case.channels[0].geometry for case in cases]) if spacing_mm is None else spacing_mm

@@ -8,6 +8,9 @@ from mtann import detect, train
 from mtann.errors import CancelledError, CasesError, GeometryError, ImageError, MTANNError, SettingsError
 from mtann.geometry import Geometry
 from mtann.phantoms.shapes import sphere_phantom
+from mtann.preprocess.choose import Preprocessing
+from mtann.preprocess.normalise import window
+from mtann.preprocess.steps import Equalisation, TrendRemoval
 from mtann.volume import Volume
 
 
@@ -204,9 +207,26 @@ def test_training_progress_rises_too():
         ({"spacing_mm": -1.0}, "spacing_mm"),
         ({"spacing_mm": 0.0}, "spacing_mm"),
         ({"card": {"licence": 3}}, "licence"),
+        ({"preprocessing": {"t2": Preprocessing()}}, "channel 't2', which there is not. The channels are: channel 1"),
+        (
+            {"preprocessing": {"channel 1": Preprocessing(steps=(Equalisation(),), normalisation=window("lung"))}},
+            "after histogram equalisation",
+        ),
     ],
 )
 def test_a_wrong_name_or_spacing_is_refused_before_the_work(wrong, message, monkeypatch):
     monkeypatch.setattr("mtann.teach.prepare_cases", lambda *_: pytest.fail("the work began"))
     with pytest.raises(SettingsError, match=message):
         train(ball_cases(1), **{"network": NETWORK, "training": QUICK, **wrong})
+
+
+def test_a_model_treats_an_image_as_it_was_taught_to():
+    chosen = {"t1c": Preprocessing(steps=(TrendRemoval(order=1),))}
+    model = train(ball_cases(), channels=("t1c",), network=NETWORK, training=QUICK, preprocessing=chosen, device="cpu")
+    assert model.card.inputs.channels[0].steps == chosen["t1c"].steps
+    volume = balls(7).volume
+    tilted = volume.with_array(volume.array + 3 * np.linspace(-1, 1, 44, dtype=np.float32))
+    flat, slope = (detect(one, model, device="cpu") for one in (volume, tilted))
+    # A slope of twice the lesions' height does nothing to a model that was taught to take slopes out.
+    np.testing.assert_allclose(slope.likelihood.array, flat.likelihood.array, atol=1e-3)
+    assert len(slope.reported) == 2

@@ -7,6 +7,7 @@ from mtann.commands.options import add_common
 from mtann.errors import MTANNError, SettingsError
 from mtann.models.bundle import load_bundle, load_card
 from mtann.models.catalogue import list_models, locate_model
+from mtann.preprocess.prepare import Channel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +64,7 @@ def _info(arguments: argparse.Namespace, console: Console) -> int:
     console.say(f"Intended use: {card.intended_use}")
     console.say(f"Licence: {card.licence}")
     console.say(
-        f"Channels: {', '.join(f'{c.name} ({c.modality})' for c in card.inputs.channels)}; "
+        f"Channels: {', '.join(_described(channel) for channel in card.inputs.channels)}; "
         f"grid {card.inputs.spacing_mm:g} mm, {card.inputs.dimensions}-D"
     )
     console.say(
@@ -79,6 +80,12 @@ def _info(arguments: argparse.Namespace, console: Console) -> int:
     console.say(f"SHA-256: {checksum}")
     console.finish({"folder": str(directory), "sha256": checksum, **card.model_dump(mode="json")})
     return 0
+
+
+def _described(channel: Channel) -> str:
+    """A channel's name with its modality and what is done to its intensities."""
+    done = [*(step.kind for step in channel.steps), channel.normalisation.method]
+    return f"{channel.name} ({channel.modality}; {', '.join(done)})"
 
 
 def _verify(arguments: argparse.Namespace, console: Console) -> int:

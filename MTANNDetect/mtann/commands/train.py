@@ -4,11 +4,13 @@ import argparse
 from pathlib import Path
 
 from mtann.cases import load_training_case, read_case_list
+from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
 from mtann.commands.options import add_common, add_device, add_settings, read_settings
 from mtann.errors import SettingsError
 from mtann.models.bundle import BUNDLE_FOLDER
 from mtann.output_folder import check_output, recover_folder
+from mtann.preprocess.choose import check_channel_names
 from mtann.progress import Progress
 from mtann.report.words import count_words
 from mtann.settings import PRESETS, DetectionSettings, NetworkSettings, TrainingSettings, preset
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="starting point of all settings below (default: default)",
     )
     parser.add_argument("--series", help="which DICOM series, by number or UID, where a folder holds several")
+    add_preprocessing(parser)
     add_device(parser)
     add_common(parser)
     add_settings(parser, NetworkSettings, "network")
@@ -72,6 +75,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     base_network, base_training = preset(arguments.preset, 2 if arguments.dimensions == "2" else 3)
     network, training = read_settings(arguments, base_network), read_settings(arguments, base_training)
     detection = read_settings(arguments, DetectionSettings())
+    preprocessing = read_preprocessing(arguments)
     channels = [name.strip() for name in arguments.channels.split(",") if name.strip()]
     try:
         values = [int(value) for value in arguments.lesion_values.split(",") if value.strip()]
@@ -80,6 +84,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             f"--lesion-values takes whole numbers separated by commas; found '{arguments.lesion_values}'."
         ) from error
     files = read_case_list(arguments.cases, channels, needs_lesions=True)
+    check_channel_names(tuple(files[0].channels), preprocessing)
     console.progress(Progress("read", 0.0, "Reading cases"))
     cases = [load_training_case(case, values, arguments.instances, arguments.series) for case in files]
     card = {
@@ -95,6 +100,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         training=training,
         detection=detection,
         spacing_mm=arguments.spacing_mm,
+        preprocessing=preprocessing,
         card=card,
         output=arguments.output,
         device=arguments.device,

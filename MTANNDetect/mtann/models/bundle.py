@@ -115,7 +115,9 @@ def save_bundle(bundle: ModelBundle, directory: Path | str) -> None:
 
     with replace_folder(Path(directory), BUNDLE_FOLDER) as work:
         (work / WEIGHTS_FILE).write_bytes(save(bundle.weights))
-        document = {**bundle.card.model_dump(mode="json"), "checksum": bundle.sha256}
+        document = bundle.card.model_dump(mode="json")
+        # Taken anew: a bundle read from an older file lacks fields that are written now with their defaults.
+        document["checksum"] = _checksum(document)
         (work / CARD_FILE).write_bytes(_canonical(document).encode("utf-8"))
 
 

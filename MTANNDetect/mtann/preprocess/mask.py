@@ -18,6 +18,14 @@ BoolVolume = npt.NDArray[np.bool_]
 _LEAST_BACKGROUND = 0.05
 """Share of voxels that must hold exactly the background value for an image to count as masked (skull-stripped)."""
 _CT_TISSUE_HU = -500.0
+_LEAST_BODY = 0.1
+"""Share of the image that a body fills at least; less is a bright spot in a body."""
+_MOST_BODY_AT_EDGE = 0.1
+"""Share of an outer face that a body may touch for the face to lie in the background."""
+_ENOUGH_VOXELS = 128
+"""Of an axis with more, every second or third voxel is enough to tell a body from its background."""
+_DARK = 0.25
+"""Background is this dark at most, between the image's lowest value (0) and the body's median (1)."""
 
 
 def background_value(array: npt.NDArray[np.generic]) -> float | None:
@@ -32,11 +40,34 @@ def background_value(array: npt.NDArray[np.generic]) -> float | None:
     return float(lowest) if constant and share >= _LEAST_BACKGROUND else None
 
 
+def has_dark_background(array: FloatVolume) -> bool:
+    """Whether an image that is not CT shows a body (z, y, x) with dark background round it.
+
+    Otsu's method divides any image in two. The division is believed if its bright part is large, its dark part is dark,
+    and the outer faces lie in the dark: those across two axes at least, since a body may leave the image along the
+    third, and in a single slice those across both.
+    """
+    array = array[tuple(slice(None, None, -(-size // _ENOUGH_VOXELS)) for size in array.shape)]
+    if array.min() == array.max():
+        return False
+    body = _body(array, _otsu(array))
+    if body.all() or body.mean() < _LEAST_BODY:
+        return False
+    lowest = float(array.min())
+    if float(array[~body].mean()) - lowest > _DARK * (float(np.median(array[body])) - lowest):
+        return False
+    axes = [axis for axis in range(3) if array.shape[axis] > 1]
+    dark = [float(np.take(body, (0, -1), axis).mean()) <= _MOST_BODY_AT_EDGE for axis in axes]
+    return len(axes) > 1 and sum(dark) >= 2
+
+
 def choose_mask_kind(array: npt.NDArray[np.generic], is_ct: bool) -> MaskKind:
     """The kind of mask that suits a training image."""
     if is_ct:
         return "body"
-    return "brain" if background_value(array) is not None else "everything"
+    if background_value(array) is not None:
+        return "brain"
+    return "body" if has_dark_background(np.asarray(array, dtype=np.float32)) else "everything"
 
 
 def make_mask(array: FloatVolume, kind: MaskKind, is_ct: bool = False) -> BoolVolume:
@@ -86,7 +117,7 @@ def _fill(mask: BoolVolume) -> BoolVolume:
 
 
 def _otsu(array: FloatVolume) -> float:
-    """Otsu's threshold (IEEE Trans SMC 9:62, 1979) on a 256-bin histogram."""
+    """Otsu's threshold (IEEE Trans SMC 9:62, 1979) on a 256-bin histogram; in the middle of a gap between classes."""
     counts, edges = np.histogram(array, bins=256)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)
@@ -94,4 +125,6 @@ def _otsu(array: FloatVolume) -> float:
     sum_below = np.cumsum(counts * centres)
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (sum_below / below - (sum_below[-1] - sum_below) / above) ** 2
-    return float(centres[np.nanargmax(between[:-1])])
+    # A cut after a bin lies at its upper edge. Within a gap all cuts are equally good.
+    best = np.flatnonzero(between[:-1] == np.nanmax(between[:-1]))
+    return float(edges[1 + (best[0] + best[-1]) // 2])

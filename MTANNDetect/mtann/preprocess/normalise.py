@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from mtann.errors import ImageError
+from mtann.errors import ImageError, SettingsError
+from mtann.preprocess.inverse import Scale
 from mtann.settings import Settings
 
 FloatVolume = npt.NDArray[np.float32]
@@ -14,6 +15,17 @@ BoolVolume = npt.NDArray[np.bool_]
 
 _MAD_TO_DEVIATION = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
+
+WINDOWS: dict[str, tuple[float, float]] = {
+    "lung": (-1000.0, 400.0),
+    "soft_tissue": (-160.0, 240.0),
+    "mediastinum": (-125.0, 225.0),
+    "liver": (-45.0, 105.0),
+    "brain": (0.0, 80.0),
+    "bone": (-500.0, 1300.0),
+}
+"""CT windows by name: the values that become 0 and 1, in Hounsfield units. All but the first are what readers set;
+"lung" reaches from air to calcified nodules, wider than a reader's window, since a model needs no display contrast."""
 
 
 class Normalisation(Settings):
@@ -35,26 +47,54 @@ class Normalisation(Settings):
         return self
 
 
-def normalise(array: FloatVolume, mask: BoolVolume, how: Normalisation, name: str) -> FloatVolume:
-    """Scale an image (z, y, x) as ``how`` says; statistics are taken within the mask. Returns float32.
+def window(name: str) -> Normalisation:
+    """The normalisation of a named CT window.
+
+    Raises:
+        SettingsError: There is no window of this name.
+    """
+    if name not in WINDOWS:
+        raise SettingsError(f"There is no CT window '{name}'. Use one of: {', '.join(WINDOWS)}.")
+    low, high = WINDOWS[name]
+    return Normalisation(method="window", low=low, high=high)
+
+
+def normalise(array: FloatVolume, mask: BoolVolume, how: Normalisation, name: str) -> tuple[FloatVolume, Scale]:
+    """Scale an image (z, y, x) as ``how`` says; statistics are taken within the mask.
+
+    Returns:
+        The scaled image as float32, and the way back.
 
     Raises:
         ImageError: Within the mask the image has one value only, so it has no scale.
     """
     if how.method == "window":
-        share: FloatVolume = np.clip((array - how.low) / (how.high - how.low), 0.0, 1.0).astype(np.float32)
-        return share
-    inside = array[mask]
+        scale, clip = Scale(how.low, how.high - how.low), (0.0, 1.0)
+    else:
+        scale, clip = _robust_scale(array[mask], name), how.clip
+    scaled = scale.apply(array)
+    return np.clip(scaled, *clip, out=scaled), scale
+
+
+def require_contrast(inside: npt.NDArray[np.float32], name: str) -> None:
+    """Make sure that the tissue of a channel has more than one value.
+
+    Raises:
+        ImageError: It has not.
+    """
     # Asked of the values: in float32, the deviation of equal values need not be exactly zero.
     if inside.min() == inside.max():
         raise ImageError(
             f"'{name}' has the same value throughout the tissue mask: there is nothing to detect in. "
             "Check the image and the mask."
         )
+
+
+def _robust_scale(inside: npt.NDArray[np.float32], name: str) -> Scale:
+    require_contrast(inside, name)
     centre = np.median(inside)
     deviation = _MAD_TO_DEVIATION * np.median(np.abs(inside - centre))
     if deviation == 0:
         # More than half of the voxels are equal, as in a mask drawn too large: fall back on the plain deviation.
         deviation = inside.std()
-    scaled = (array - np.float32(centre)) / np.float32(deviation)
-    return np.clip(scaled, *how.clip, out=scaled).astype(np.float32, copy=False)
+    return Scale(float(centre), float(deviation))

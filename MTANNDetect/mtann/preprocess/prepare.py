@@ -6,13 +6,16 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mtann.errors import GeometryError, ImageError
 from mtann.geometry import Geometry
+from mtann.preprocess.apply import Place, apply_steps
 from mtann.preprocess.grid import check_overlap, model_grid, resample, resample_mask
-from mtann.preprocess.mask import MaskKind, background_value, make_mask
+from mtann.preprocess.inverse import Inverse
+from mtann.preprocess.mask import MaskKind, background_value, has_dark_background, make_mask
 from mtann.preprocess.normalise import Normalisation, normalise
+from mtann.preprocess.steps import EQUALISING, Step
 from mtann.progress import Run
 from mtann.settings import Positive, Settings
 from mtann.volume import Volume, check_intensities
@@ -30,7 +33,20 @@ class Channel(Settings):
 
     name: str = Field(min_length=1, description="channel name, such as t1c")
     modality: Literal["mr", "ct", "other"] = Field("mr", description="what kind of image the channel takes")
+    steps: tuple[Step, ...] = Field((), description="what is done to intensities before normalisation, in this order")
     normalisation: Normalisation = Normalisation()
+
+    @model_validator(mode="after")
+    def _window_fits(self) -> "Channel":
+        # From the last equalisation on, unless a trend is taken out after it, values lie between 0 and 1.
+        equalised = bool(self.steps) and isinstance(self.steps[-1], EQUALISING)
+        how = self.normalisation
+        if equalised and how.method == "window" and (how.low < 0 or how.high > 1):
+            raise ValueError(
+                f"after histogram equalisation the values of channel '{self.name}' lie between 0 and 1, so a window "
+                f"from {how.low:g} to {how.high:g} leaves no contrast; use robust_zscore or a window within 0 to 1"
+            )
+        return self
 
 
 class InputSpecification(Settings):
@@ -51,16 +67,23 @@ class PreparedCase:
         channels: Normalised intensities, float32 (z, y, x), one array a channel.
         mask: Where to look.
         warnings: What the reader of a result must know about the input.
+        inverses: The way back to each image's own intensities, one a channel.
     """
 
     grid: Geometry
     channels: tuple[FloatVolume, ...] = field(repr=False)
     mask: BoolVolume = field(repr=False)
     warnings: tuple[str, ...] = ()
+    inverses: tuple[Inverse, ...] = field(default=(), repr=False)
 
 
 def prepare(
-    volumes: Sequence[Volume], specification: InputSpecification, mask: Volume | None = None, run: Run | None = None
+    volumes: Sequence[Volume],
+    specification: InputSpecification,
+    mask: Volume | None = None,
+    run: Run | None = None,
+    *,
+    keep_fields: bool = False,
 ) -> PreparedCase:
     """Bring a case's channels onto the model's grid and to its intensities.
 
@@ -71,9 +94,12 @@ def prepare(
         specification: What the model expects.
         mask: Where to look (non-zero voxels); all tissue found in the first channel if None.
         run: Progress and cancellation.
+        keep_fields: Whether to keep the bias field and the trend that a channel's steps take out, so that its
+            intensities can be brought back; they take as much memory as the channel itself.
 
     Raises:
-        ImageError: A channel cannot be scanned, their number is wrong, or the mask is empty.
+        ImageError: A channel cannot be scanned, a step cannot work on it, the number of channels is wrong, or the mask
+            is empty.
         GeometryError: A channel or the mask does not overlap the first channel in space.
         CancelledError: The user asked to stop.
     """
@@ -87,25 +113,42 @@ def prepare(
         )
     first = volumes[0]
     grid = model_grid(first.geometry, specification.spacing_mm, specification.dimensions)
-    warnings = _spacing_warnings(first, specification)
-    images = []
-    for number, (volume, channel) in enumerate(zip(volumes, expected, strict=True)):
+    images, warnings = _resampled(volumes, specification, grid, run.part(0.0, 0.8))
+    run.report("prepare", 0.8, "Finding tissue")
+    tissue, tissue_warnings = _tissue(specification, first, mask, grid)
+    ready = []
+    for number, (image, channel) in enumerate(zip(images, expected, strict=True)):
+        place = Place(tissue, grid.spacing_zyx_mm, specification.dimensions, channel.name, keep_fields)
+        part = run.part(0.8 + 0.1 * number / len(images), 0.8 + 0.1 * (number + 1) / len(images))
+        ready.append(_scaled(image, channel, place, part))
+    search = tissue if mask is None else _search_mask(mask, first, grid)
+    channels, inverses = zip(*ready, strict=True)
+    return PreparedCase(grid, channels, search, (*warnings, *tissue_warnings), inverses)
+
+
+def _resampled(
+    volumes: Sequence[Volume], specification: InputSpecification, grid: Geometry, run: Run
+) -> tuple[list[FloatVolume], list[str]]:
+    """The channels on the model's grid, and what the user must know about how they lie."""
+    images, warnings = [], _spacing_warnings(volumes[0], specification)
+    for number, (volume, channel) in enumerate(zip(volumes, specification.channels, strict=True)):
         run.report("prepare", number / len(volumes), f"Resampling channel {channel.name}")
-        share = check_overlap(check_intensities(volume), first)
+        share = check_overlap(check_intensities(volume), volumes[0])
         if share < _FULL_COVER:
             warnings.append(
                 f"Channel {channel.name} covers {share:.0%} of the first channel; beyond it, its edge is repeated. "
                 "Judge candidates there with care."
             )
         images.append(resample(volume, grid))
-    run.report("prepare", 0.8, "Finding tissue")
-    tissue, tissue_warnings = _tissue(specification, first, mask, grid)
-    normalised = []
-    for image, channel in zip(images, expected, strict=True):
-        run.check()
-        normalised.append(normalise(image, tissue, channel.normalisation, channel.name))
-    search = tissue if mask is None else _search_mask(mask, first, grid)
-    return PreparedCase(grid, tuple(normalised), search, (*warnings, *tissue_warnings))
+    return images, warnings
+
+
+def _scaled(image: FloatVolume, channel: Channel, place: Place, run: Run) -> tuple[FloatVolume, Inverse]:
+    """A channel after its steps and its normalisation, and the way back."""
+    run.check()
+    image, back = apply_steps(image, channel.steps, place, run)
+    image, scale = normalise(image, place.tissue, channel.normalisation, channel.name)
+    return image, Inverse((*back, scale))
 
 
 def _spacing_warnings(first: Volume, specification: InputSpecification) -> list[str]:
@@ -147,7 +190,14 @@ def _tissue(
         )
     is_ct = specification.channels[0].modality == "ct"
     # Tissue is found on the image's own voxels: interpolation would blur the constant background that marks it.
-    own = make_mask(np.asarray(first.array, dtype=np.float32), specification.mask, is_ct)
+    array, kind = np.asarray(first.array, dtype=np.float32), specification.mask
+    if kind == "body" and not is_ct and not has_dark_background(array):
+        kind = "everything"
+        warnings.append(
+            "The model was taught on images with a dark background round the body, but this image has none: "
+            "all of it is searched, and scores may be shifted. Judge candidates with care."
+        )
+    own = make_mask(array, kind, is_ct)
     tissue = resample_mask(Volume(own.astype(np.uint8), first.geometry), grid)
     if not tissue.any():
         raise ImageError(

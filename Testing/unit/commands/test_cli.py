@@ -188,13 +188,18 @@ def test_training_from_a_list_gives_a_model_that_detects(tmp_path, image, capsys
         2,
     ]
     command = ["train", "mtann", "--cases", cases, "--output", tmp_path / "mine", *quick]
-    assert run(*command, "--licence", "CC0-1.0", "--json") == 0
+    treated = ["--preprocess", "t1c=trend:order=1", "--normalisation", "t1c=window:-1:4"]
+    assert run(*command, *treated, "--licence", "CC0-1.0", "--json") == 0
     card = json.loads(capsys.readouterr().out)
     assert card["training_lesions"] == 4
     assert card["licence"] == "CC0-1.0"
-    assert [channel["name"] for channel in card["inputs"]["channels"]] == ["t1c"]
+    (channel,) = card["inputs"]["channels"]
+    assert channel["name"] == "t1c"
+    assert [(step["kind"], step["order"]) for step in channel["steps"]] == [("trend", 1)]
+    assert (channel["normalisation"]["low"], channel["normalisation"]["high"]) == (-1, 4)
     assert run("models", "verify", tmp_path / "mine") == 0
     assert run("models", "info", tmp_path / "mine") == 0
+    assert "t1c (mr; trend, window)" in capsys.readouterr().out
     assert run("detect", image, "--model", tmp_path / "mine", "--output", tmp_path / "out") == 0
 
 

@@ -207,3 +207,22 @@ def test_lists_and_lesions_that_cannot_be_used(table, lesions, says, image, tmp_
     (tmp_path / "l.csv").write_text(lesions)
     assert says in refused(capsys, "train", "mtann", "--cases", tmp_path / "cases.csv", "--output", tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--preprocess", "t2=n4"], "channel 't2', which there is not. The channels are: t1c"),
+        (["--normalisation", "t2=window:lung"], "channel 't2', which there is not"),
+        (["--preprocess", "t1c=sharpen"], "no preprocessing step 'sharpen'. Use one of: n4"),
+        (["--normalisation", "t1c=window:spleen"], "no CT window 'spleen'"),
+    ],
+)
+def test_preprocessing_that_there_is_not_is_told_before_images_are_read(
+    options, says, image, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("mtann.commands.train.load_training_case", lambda *_: pytest.fail("images were read"))
+    (tmp_path / "cases.csv").write_text(HEADER + "a,p,image.nii.gz,l.csv\n")
+    (tmp_path / "l.csv").write_text("x_lps_mm,y_lps_mm,z_lps_mm\n0,22,15\n")
+    command = ["train", "mtann", "--cases", tmp_path / "cases.csv", "--output", tmp_path / "model", *options]
+    assert says in refused(capsys, *command)

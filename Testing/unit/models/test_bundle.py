@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from mtann.models.bundle import BUNDLE_FOLDER, CARD_FILE, WEIGHTS_FILE, load_bun
 from mtann.models.card import ModelCard
 from mtann.models.catalogue import list_models, locate_model
 from mtann.networks.mtann import MTANN
+from mtann.preprocess.normalise import window
 from mtann.preprocess.prepare import Channel, InputSpecification
+from mtann.preprocess.steps import STEPS, make_step
 from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
 
 
@@ -157,3 +160,37 @@ def test_a_folder_here_does_not_stand_for_a_model_of_that_name(monkeypatch, tmp_
     assert locate_model("mine") == tmp_path / "bundled" / "mine"
     assert locate_model("./mine") == locate_model(Path("mine")) == Path("mine")
     assert locate_model("other") == Path("other")
+
+
+def test_preprocessing_is_kept_in_the_bundle(tmp_path):
+    channels = (
+        Channel(name="t1", steps=tuple(make_step(name) for name in STEPS)),
+        Channel(name="cxr", steps=(make_step("trend", sigma_mm=12.5), make_step("clahe", clip_limit=2.5))),
+        Channel(name="ct", modality="ct", normalisation=window("bone")),
+    )
+    bundle = small_bundle(channels=3)
+    inputs = bundle.card.inputs.model_copy(update={"channels": channels})
+    save_bundle(make_bundle(bundle.card.model_copy(update={"inputs": inputs}), bundle.network()), tmp_path / "steps")
+    assert load_bundle(tmp_path / "steps").card.inputs.channels == channels
+
+
+def test_a_bundle_from_before_there_were_steps_is_read_and_written_again(saved, tmp_path):
+    document = json.loads((saved / CARD_FILE).read_text(encoding="utf-8"))
+    document.pop("checksum")
+    document["inputs"]["channels"][0].pop("steps")
+    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    document["checksum"] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    (saved / CARD_FILE).write_text(text, encoding="utf-8", newline="\n")
+    old = load_bundle(saved)
+    assert old.card.inputs.channels[0].steps == ()
+    save_bundle(old, tmp_path / "again")
+    assert load_bundle(tmp_path / "again").card == old.card
+
+
+def test_a_step_that_this_version_does_not_know_is_refused(saved):
+    inputs = json.loads((saved / CARD_FILE).read_text(encoding="utf-8"))["inputs"]
+    inputs["channels"][0]["steps"] = [{"kind": "sharpen"}]
+    rewrite(saved, inputs=inputs)
+    with pytest.raises(ModelError, match="field 'inputs.channels.0.steps.0'.*'sharpen'"):
+        load_bundle(saved)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtann.errors import ImageError
-from mtann.preprocess.mask import background_value, choose_mask_kind, make_mask
+from mtann.preprocess.mask import background_value, choose_mask_kind, has_dark_background, make_mask
 
 SHAPE = (10, 24, 28)
 
@@ -70,6 +70,78 @@ def test_the_kind_of_mask_follows_the_image(is_ct: bool, masked: bool, kind: str
     assert choose_mask_kind(image, is_ct) == kind
 
 
+def magnitude(body: np.ndarray, noise: float = 10.0) -> np.ndarray:
+    """An MR image that is not stripped: a body, and noise without sign round it."""
+    random = np.random.default_rng(0)
+    signal = np.where(body, random.normal(300, 60, body.shape), 0)
+    return np.hypot(signal, random.normal(0, noise, body.shape)).astype(np.float32)
+
+
+def ellipsoid(shape: tuple[int, int, int], share_zyx: tuple[float, float, float]) -> np.ndarray:
+    """An ellipsoid in the middle, its axes as shares of the image's; from 1.5 on it leaves the image as a cylinder."""
+    offset = (np.moveaxis(np.indices(shape), 0, -1) - (np.array(shape) - 1) / 2) / (np.array(shape) / 2)
+    return np.linalg.norm(offset / share_zyx, axis=-1) <= 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ellipsoid((20, 30, 36), (0.8, 0.8, 0.8)),  # a head
+        ellipsoid((20, 30, 36), (9.0, 0.7, 0.9)),  # a slab of a belly, open at both ends
+        ellipsoid((20, 30, 36), (0.7, 0.9, 9.0)),  # the same, stored the other way
+        ellipsoid((1, 60, 60), (9.0, 0.8, 0.8)),  # a slice of it
+        ellipsoid((60, 1, 60), (0.8, 9.0, 0.8)),
+        ellipsoid((20, 400, 36), (0.8, 0.8, 0.8)),  # finer than needed
+    ],
+)
+def test_a_body_in_the_dark_is_a_body(body: np.ndarray) -> None:
+    image = magnitude(body)
+    assert has_dark_background(image)
+    assert choose_mask_kind(image, is_ct=False) == "body"
+    assert (make_mask(image, "body") == body).mean() > 0.995
+
+
+def test_scale_and_offset_do_not_make_a_body() -> None:
+    for body in (ellipsoid((20, 30, 36), (0.8, 0.8, 0.8)), np.ones((20, 30, 36), bool)):
+        assert has_dark_background(magnitude(body) * 16 - 1024) == (not body.all())
+
+
+def radiograph() -> np.ndarray:
+    """A chest: two dark lungs in a bright body that fills all but the upper corners."""
+    y, x = np.indices((100, 120))
+    lungs = (((x - 35) / 20) ** 2 + ((y - 50) / 35) ** 2 < 1) | (((x - 85) / 20) ** 2 + ((y - 50) / 35) ** 2 < 1)
+    air = y + np.abs(x - 60) / 2 < 20
+    values = np.where(lungs, 60, 200) + np.random.default_rng(0).normal(0, 10, lungs.shape)
+    return np.where(air, 5, values)[None].astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        magnitude(np.ones((20, 30, 36), bool)),  # cropped to tissue
+        magnitude(ellipsoid((20, 30, 36), (9.0, 9.0, 0.8))),  # open along two axes
+        magnitude(ellipsoid((1, 60, 60), (9.0, 9.0, 0.8))),  # a slice open at two sides
+        magnitude(ellipsoid((20, 30, 36), (0.4, 0.4, 0.4))),  # 3 %: a bright spot, not a body
+        magnitude(ellipsoid((20, 30, 36), (0.8, 0.8, 0.8)), noise=150.0),  # half as bright as the body
+        radiograph(),
+        np.random.default_rng(0).random((1, 1, 40)).astype(np.float32),
+    ],
+)
+def test_without_clear_background_everything_counts(image: np.ndarray) -> None:
+    assert not has_dark_background(image)
+    assert choose_mask_kind(image, is_ct=False) == "everything"
+
+
+def test_one_value_is_no_background() -> None:
+    assert not has_dark_background(np.full((9, 9, 9), 7, np.float32))
+
+
+@pytest.mark.parametrize(("share", "body"), [(0.56, False), (0.62, True)])
+def test_a_body_fills_a_tenth(share: float, body: bool) -> None:
+    # An ellipsoid fills pi / 6 of its box: 9.2 % of the image, or 12.5 %.
+    assert has_dark_background(magnitude(ellipsoid((40, 40, 40), (share,) * 3))) is body
+
+
 def test_a_brain_is_what_differs_from_the_background_with_its_holes() -> None:
     brain, ventricle = ball(9), ball(3)
     image = noisy(brain & ~ventricle, 0)
@@ -124,6 +196,20 @@ def test_otsu_does_not_depend_on_the_scale_of_intensities() -> None:
     rng = np.random.default_rng(1)
     image = np.where(ball(9), rng.normal(200, 30, SHAPE), rng.normal(20, 15, SHAPE)).astype(np.float32)
     assert np.array_equal(make_mask(image, "body"), make_mask(image * 16 - 1024, "body"))
+
+
+def test_otsu_cuts_in_the_middle_of_a_gap() -> None:
+    # Noise within the first of 256 bins: a cut through that bin would take half of the noise for tissue.
+    random = np.random.default_rng(0)
+    image = np.where(ball(9), random.normal(1000, 50, SHAPE), random.random(SHAPE)).astype(np.float32)
+    assert np.array_equal(make_mask(image, "body"), ball(9))
+
+
+def test_otsu_cuts_half_way_between_the_classes() -> None:
+    image = np.where(ball(9), 1000, 0).astype(np.float32)
+    last = np.flatnonzero(ball(9)[4, 10])[-1]
+    image[4, 10, last], image[4, 10, last + 1] = 550, 450
+    assert np.array_equal(make_mask(image, "body"), ball(9))
 
 
 def test_an_empty_brain_is_refused() -> None:

@@ -183,11 +183,11 @@ def test_a_mask_that_is_empty_or_elsewhere_is_refused() -> None:
 
 def test_tissue_that_falls_between_the_models_voxels_is_refused() -> None:
     # One bright voxel, and a grid six times as coarse whose nearest voxels all miss it.
-    array = np.zeros((24, 24, 24), np.float32)
+    array = np.full((24, 24, 24), -1000, np.float32)
     array[0, 0, 0] = 100.0
     speck = Volume(array, grid((24, 24, 24)), "speck.nii.gz")
     with pytest.raises(ImageError, match="'speck.nii.gz' is too small for the model's grid"):
-        prepare([speck], specification("t1", mask="body", spacing_mm=6.0))
+        prepare([speck], specification("ct", mask="body", modality="ct", spacing_mm=6.0))
 
 
 def test_progress_rises_and_a_stop_is_obeyed() -> None:
@@ -202,3 +202,15 @@ def test_progress_rises_and_a_stop_is_obeyed() -> None:
     assert fractions == sorted(fractions)
     with pytest.raises(CancelledError):
         prepare([ramp(AXIAL)], specification("t1"), run=Run(cancelled=lambda: len(seen) > 0))
+
+
+def test_a_body_model_takes_an_image_without_background_whole_and_says_so() -> None:
+    wanted = specification("t1", mask="body", normalisation=Normalisation())
+    body, inside = brain()
+    noisy = body.with_array(body.array + np.random.default_rng(1).random(AXIAL.shape_zyx).astype(np.float32))
+    prepared = prepare([noisy], wanted)
+    assert np.mean(prepared.mask != inside) < 0.001
+    assert prepared.warnings == ()
+    cropped = prepare([ramp(AXIAL)], wanted)
+    assert cropped.mask.all()
+    assert "dark background round the body, but this image has none" in cropped.warnings[0]
