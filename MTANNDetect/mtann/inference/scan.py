@@ -24,6 +24,8 @@ Box = tuple[slice, slice, slice]
 
 _UNITS_AT_ONCE = 64
 """Hidden units that are evaluated together: enough to use the processor, few enough to keep a tile's sums small."""
+_VOXELS_AT_ONCE = 65536
+"""Voxels whose later layers are evaluated between two checks for cancellation."""
 
 
 def scan(
@@ -102,8 +104,12 @@ def _evaluate(
     sums = next(convolved)
     for more in convolved:
         sums += more
-    by_member = sums.view(network.members, -1, sums[0].numel()).transpose(1, 2) + bias[:, None, :]
-    result: FloatVolume = network.finish(by_member).view(-1, *sums.shape[1:]).float().cpu().numpy()
+    by_member = sums.view(network.members, -1, sums[0].numel()).transpose(1, 2)
+    answers = []
+    for part in by_member.split(_VOXELS_AT_ONCE, dim=1):
+        run.check()
+        answers.append(network.finish(part + bias[:, None, :]))
+    result: FloatVolume = torch.cat(answers, dim=1).view(-1, *sums.shape[1:]).float().cpu().numpy()
     return result
 
 

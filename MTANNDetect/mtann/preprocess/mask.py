@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from mtann.errors import ImageError
+from mtann.progress import Run
 
 MaskKind = Literal["brain", "body", "everything"]
 """How a model finds tissue where no mask is given: voxels that differ from a constant background (a skull-stripped
@@ -70,40 +71,44 @@ def choose_mask_kind(array: npt.NDArray[np.generic], is_ct: bool) -> MaskKind:
     return "body" if has_dark_background(np.asarray(array, dtype=np.float32)) else "everything"
 
 
-def make_mask(array: FloatVolume, kind: MaskKind, is_ct: bool = False) -> BoolVolume:
+def make_mask(array: FloatVolume, kind: MaskKind, is_ct: bool = False, run: Run | None = None) -> BoolVolume:
     """Find tissue in an image (z, y, x).
 
     Args:
         array: Intensities before normalisation; Hounsfield units if ``is_ct``.
         kind: See :data:`MaskKind`. For "brain", an image without constant background is taken whole.
         is_ct: Whether to threshold at -500 HU instead of by Otsu's method for "body".
+        run: Asked whether to stop.
 
     Raises:
         ImageError: No tissue was found.
+        CancelledError: The user asked to stop.
     """
+    run = run or Run()
     if kind == "everything":
         return np.ones(array.shape, dtype=bool)
     if kind == "brain":
         background = background_value(array)
-        mask = np.ones(array.shape, dtype=bool) if background is None else _fill(array != background)
+        mask = np.ones(array.shape, dtype=bool) if background is None else _fill(array != background, run)
     else:
-        mask = _body(array, _CT_TISSUE_HU if is_ct else _otsu(array))
+        mask = _body(array, _CT_TISSUE_HU if is_ct else _otsu(array), run)
     if not mask.any():
         raise ImageError("No tissue was found in the image. Check it, or give a mask.")
     return mask
 
 
-def _body(array: FloatVolume, threshold: float) -> BoolVolume:
+def _body(array: FloatVolume, threshold: float, run: Run) -> BoolVolume:
     """Largest component above a threshold, with the air inside it (lungs, sinuses) filled slice by slice."""
     labels, count = ndimage.label(array > threshold)
     if count == 0:
         return np.zeros(array.shape, dtype=bool)
+    run.check()
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    return _fill(labels == sizes.argmax())
+    return _fill(labels == sizes.argmax(), run)
 
 
-def _fill(mask: BoolVolume) -> BoolVolume:
+def _fill(mask: BoolVolume, run: Run) -> BoolVolume:
     """Fill what is closed within a slice of any of the three directions.
 
     A slab's lungs are open at its ends, so filling in three dimensions would miss them; and which array axis runs along
@@ -112,6 +117,7 @@ def _fill(mask: BoolVolume) -> BoolVolume:
     filled = mask.copy()
     for axis in range(3):
         for plane, target in zip(np.moveaxis(mask, axis, 0), np.moveaxis(filled, axis, 0), strict=True):
+            run.check()
             target |= ndimage.binary_fill_holes(plane)
     return filled
 

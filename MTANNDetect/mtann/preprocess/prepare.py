@@ -115,7 +115,7 @@ def prepare(
     grid = model_grid(first.geometry, specification.spacing_mm, specification.dimensions)
     images, warnings = _resampled(volumes, specification, grid, run.part(0.0, 0.8))
     run.report("prepare", 0.8, "Finding tissue")
-    tissue, tissue_warnings = _tissue(specification, first, mask, grid)
+    tissue, tissue_warnings = _tissue(specification, first, mask, grid, run)
     ready = []
     for number, (image, channel) in enumerate(zip(images, expected, strict=True)):
         place = Place(tissue, grid.spacing_zyx_mm, specification.dimensions, channel.name, keep_fields)
@@ -173,7 +173,7 @@ def _search_mask(mask: Volume, first: Volume, grid: Geometry) -> BoolVolume:
 
 
 def _tissue(
-    specification: InputSpecification, first: Volume, mask: Volume | None, grid: Geometry
+    specification: InputSpecification, first: Volume, mask: Volume | None, grid: Geometry, run: Run
 ) -> tuple[BoolVolume, list[str]]:
     """Where intensities are measured. A search mask does not change it: a small one would hold little but the lesion.
 
@@ -197,7 +197,8 @@ def _tissue(
             "The model was taught on images with a dark background round the body, but this image has none: "
             "all of it is searched, and scores may be shifted. Judge candidates with care."
         )
-    own = make_mask(array, kind, is_ct)
+    own = make_mask(array, kind, is_ct, run)
+    run.check()
     tissue = resample_mask(Volume(own.astype(np.uint8), first.geometry), grid)
     if not tissue.any():
         raise ImageError(
