@@ -1,7 +1,8 @@
 """MTANN: massive-training artificial neural networks that find lesions in medical images.
 
 The library of the 3D Slicer extension MTANNDetect; it runs without Slicer. Research software, not a medical device.
-Importing it is quick and needs no torch: :func:`mtann.detect` and :func:`mtann.train` load what they need when called.
+Importing it is quick and needs no torch: :func:`mtann.detect`, :func:`mtann.explain` and :func:`mtann.train`
+load what they need when called.
 """
 
 import importlib
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from mtann.version import VERSION
 
 if TYPE_CHECKING:
+    from mtann.explaining import explain
     from mtann.pipeline import detect
     from mtann.teach import train
 
 __version__ = VERSION
-__all__ = ["__version__", "detect", "train"]
+__all__ = ["__version__", "detect", "explain", "train"]
 
-_LAZY = {"detect": "mtann.pipeline", "train": "mtann.teach"}
+_LAZY = {"detect": "mtann.pipeline", "explain": "mtann.explaining", "train": "mtann.teach"}
 
 
 def __getattr__(name: str) -> Any:

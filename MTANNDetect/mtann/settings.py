@@ -133,6 +133,19 @@ class DetectionSettings(Settings):
         return self
 
 
+class ExplanationSettings(Settings):
+    """How candidates are explained."""
+
+    most_candidates: int = Field(3, ge=1, le=100, description="how many of the best candidates are explained")
+    cube_mm: Positive | None = Field(
+        None,
+        description="edge of the cube of input that is replaced, in mm; twice the candidate's scoring sigma if None",
+    )
+    reach_sigmas: float = Field(
+        4.0, gt=0, le=10, description="how far from the candidate cubes are replaced, in scoring sigmas"
+    )
+
+
 _HISTORIC: dict[int, tuple[float, float]] = {3: (4.5, 1.7), 2: (5.0, 1.9)}
 """Sigma in voxels and region half-width in sigmas: regions of 15^3 and 19^2."""
 

@@ -21,12 +21,12 @@ ORDER = (
     ("backends", "networks"),
     ("inference", "training"),
     ("detection",),
-    ("evaluation", "models"),
+    ("evaluation", "explanation", "models"),
     ("report",),
     ("fitting",),
     ("out_of_fold",),
     ("experts",),
-    ("pipeline", "teach"),
+    ("explaining", "pipeline", "teach"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mtann import explaining
 from mtann.cases import CaseFiles, read_case_list
 from mtann.commands.console import Console, explain
 from mtann.commands.options import add_common, add_device, add_settings, read_settings
@@ -19,7 +20,7 @@ from mtann.pipeline import detect, resolve_threshold
 from mtann.progress import Progress
 from mtann.report.documents import result_document
 from mtann.report.save import RESULT_FOLDER, save_result
-from mtann.settings import DetectionSettings
+from mtann.settings import DetectionSettings, ExplanationSettings, make_settings
 from mtann.volume import Volume
 from mtann.volume_io import read_volume
 
@@ -59,6 +60,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operating-point", default="balanced", help="which of the model's thresholds to use (default: balanced)"
     )
+    parser.add_argument(
+        "--explain",
+        nargs="?",
+        type=int,
+        const=ExplanationSettings().most_candidates,
+        metavar="N",
+        help="say why the best N candidates have their scores (default: 3), in the report and as occlusion_*.nii.gz",
+    )
+    parser.add_argument(
+        "--occlusion-cube-mm",
+        type=float,
+        metavar="X",
+        help="edge of the cube of the image that --explain hides, in mm (default: twice the candidate's scoring sigma)",
+    )
     add_device(parser)
     add_common(parser)
     add_settings(parser, DetectionSettings, "how candidates are found (defaults are the model's own)")
@@ -73,10 +88,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         check_output(arguments.output, RESULT_FOLDER)
     bundle = open_model(arguments.model)
     settings = read_settings(arguments, bundle.card.detection)
+    how = _how_to_explain(arguments)
     if arguments.cases:
-        return _run_cases(arguments, console, bundle, settings)
+        return _run_cases(arguments, console, bundle, settings, how)
     files = _named_files(arguments, bundle)
-    result = _run_case(arguments, console, bundle, settings, files, arguments.mask, arguments.output)
+    result = _run_case(arguments, console, bundle, settings, how, files, arguments.mask, arguments.output)
     console.say(candidate_table(result.candidates))
     console.say(
         f"{len(result.reported)} of {len(result.candidates)} candidates reach the threshold {result.threshold:.3f} "
@@ -85,6 +101,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.say(f"Written to {arguments.output}: see report.html. Research software; review every result.")
     console.finish({"output": str(arguments.output), **result_document(result)})
     return 0
+
+
+def _how_to_explain(arguments: argparse.Namespace) -> ExplanationSettings | None:
+    if arguments.explain is None:
+        if arguments.occlusion_cube_mm is not None:
+            raise SettingsError("--occlusion-cube-mm is for --explain, which is missing. Add --explain.")
+        return None
+    return make_settings(ExplanationSettings, most_candidates=arguments.explain, cube_mm=arguments.occlusion_cube_mm)
 
 
 def _named_files(arguments: argparse.Namespace, bundle: ModelBundle) -> dict[str, Path]:
@@ -111,6 +135,7 @@ def _run_case(
     console: Console,
     bundle: ModelBundle,
     settings: DetectionSettings,
+    how: ExplanationSettings | None,
     files: dict[str, Path],
     mask_file: Path | None,
     output: Path,
@@ -131,18 +156,26 @@ def _run_case(
     for warning in result.warnings:
         console.warn(warning)
     first: Volume = volumes[bundle.card.inputs.channels[0].name]
-    save_result(result, first, output, bundle.card.intended_use)
+    explanation = None
+    if how is not None:
+        console.progress(Progress("explain", 1.0, "Explaining the best candidates"))
+        explanation = explaining.explain(volumes, result, bundle, how, mask=mask, device=arguments.device)
+    save_result(result, first, output, bundle.card.intended_use, explanation)
     console.end_progress()
     return result
 
 
 def _run_cases(
-    arguments: argparse.Namespace, console: Console, bundle: ModelBundle, settings: DetectionSettings
+    arguments: argparse.Namespace,
+    console: Console,
+    bundle: ModelBundle,
+    settings: DetectionSettings,
+    how: ExplanationSettings | None,
 ) -> int:
     cases = read_case_list(arguments.cases, [channel.name for channel in bundle.card.inputs.channels])
     outcomes: list[dict[str, Any]] = []
     for number, case in enumerate(cases, start=1):
-        outcome = _one_of_many(arguments, console, bundle, settings, case)
+        outcome = _one_of_many(arguments, console, bundle, settings, how, case)
         console.say(f"[{number}/{len(cases)}] {case.case}: {outcome['message']}")
         outcomes.append(outcome)
     failed = [outcome["case"] for outcome in outcomes if outcome["status"] == "failed"]
@@ -156,7 +189,12 @@ def _run_cases(
 
 
 def _one_of_many(
-    arguments: argparse.Namespace, console: Console, bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles
+    arguments: argparse.Namespace,
+    console: Console,
+    bundle: ModelBundle,
+    settings: DetectionSettings,
+    how: ExplanationSettings | None,
+    case: CaseFiles,
 ) -> dict[str, Any]:
     """Run one case of a list. A case that fails, be it by a defect of ours, is told and does not stop the others."""
     output = arguments.output / case.case
@@ -165,13 +203,13 @@ def _one_of_many(
         check_output(output, RESULT_FOLDER)
         threshold = resolve_threshold(bundle.card, arguments.threshold, arguments.operating_point)[0]
         request = request_of(bundle, settings, case, threshold, arguments.series)
-        if is_done(output, request):
+        if is_done(output, request, how):
             return {
                 "case": case.case,
                 "status": "skipped",
                 "message": "already done with the same images, model and settings",
             }
-        result = _run_case(arguments, console, bundle, settings, case.channels, case.mask, output)
+        result = _run_case(arguments, console, bundle, settings, how, case.channels, case.mask, output)
     except CancelledError:
         raise
     except Exception as error:

@@ -6,8 +6,8 @@ from typing import Any
 
 from mtann.cases import CaseFiles
 from mtann.models.bundle import ModelBundle
-from mtann.report.save import RESULT_FOLDER
-from mtann.settings import DetectionSettings
+from mtann.report.save import EXPLANATION_FILE, RESULT_FOLDER
+from mtann.settings import DetectionSettings, ExplanationSettings
 from mtann.volume_io import hash_file, read_volume
 
 Request = dict[str, Any]
@@ -28,8 +28,11 @@ def request_of(
     }
 
 
-def is_done(directory: Path, request: Request) -> bool:
-    """Whether the folder holds the complete result of this request. A folder is complete if it is there at all."""
+def is_done(directory: Path, request: Request, how: ExplanationSettings | None = None) -> bool:
+    """Whether the folder holds the complete result of this request, explained so if that was asked for.
+
+    A folder is complete if it is there at all.
+    """
     try:
         document = json.loads((directory / RESULT_FOLDER.marker).read_text(encoding="utf-8"))
         found = {
@@ -40,7 +43,15 @@ def is_done(directory: Path, request: Request) -> bool:
         }
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return bool(found == request)
+    return bool(found == request) and (how is None or _explained(directory) == how.model_dump(mode="json"))
+
+
+def _explained(directory: Path) -> Any:
+    """How the result in a folder was explained; None if it was not."""
+    try:
+        return json.loads((directory / EXPLANATION_FILE).read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _hash(path: Path, series: str | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mtann.detection.candidate import Candidate
@@ -21,10 +22,17 @@ def score_candidates(
     run: Run | None = None,
 ) -> PlaceScores:
     """Ask a network about candidates, each at its peak and with the width that it was scored with."""
+    places, sigmas = scoring_places(prepared, candidates)
+    return score_places(network, prepared.channels, places, sigmas, device=device, run=run)
+
+
+def scoring_places(
+    prepared: PreparedCase, candidates: Sequence[Candidate]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Voxels (n, 3) on the model's grid that candidates are scored at, and the Gaussians' widths (n, 3) in voxels."""
     peaks = np.array([candidate.peak_lps_mm for candidate in candidates], dtype=np.float64).reshape(-1, 3)
     shape = np.array(prepared.grid.shape_zyx)
     places = np.clip(np.round(prepared.grid.index_from_lps(peaks)).astype(np.int64), 0, shape - 1)
     least = max(prepared.grid.spacing_xyz_mm[:2])
     widths = np.array([candidate.scoring_sigma_mm or least for candidate in candidates])[:, None]
-    sigmas = widths / np.array(prepared.grid.spacing_zyx_mm)
-    return score_places(network, prepared.channels, places, sigmas, device=device, run=run)
+    return places, widths / np.array(prepared.grid.spacing_zyx_mm)

@@ -64,7 +64,7 @@ def score_places(
     shape = np.array(channels[0].shape)
     voxels, weights = [np.empty((0, 3), dtype=np.int64)], [np.empty(0)]
     for place, sigma in zip(places_zyx, sigmas_zyx, strict=True):
-        around, weight = _lattice(place, sigma, shape)
+        around, weight = score_lattice(place, sigma, shape)
         voxels.append(around)
         weights.append(weight)
     owner = np.repeat(np.arange(len(places_zyx)), [len(weight) for weight in weights[1:]])
@@ -88,10 +88,13 @@ def score_places(
     return PlaceScores(scores, activations)
 
 
-def _lattice(
+def score_lattice(
     place: npt.NDArray[np.int64], sigma: FloatArray, shape: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    """Voxels (n, 3) about a place, within the volume, and their weights, which sum to one."""
+    """The voxels (n, 3) whose likelihood a place's score is made of, within the volume, and their weights (n,).
+
+    The weights sum to one.
+    """
     axes, weights = [], []
     for centre, width, length in zip(place, sigma, shape, strict=True):
         step = max(1, int(width / _LATTICE_PER_SIGMA))

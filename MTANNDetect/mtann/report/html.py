@@ -2,6 +2,7 @@
 
 import base64
 import platform
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -10,27 +11,38 @@ import jinja2
 
 from mtann.detection.candidate import DetectionResult
 from mtann.report.documents import DEFINITIONS, RESEARCH_USE_NOTICE, result_document
-from mtann.report.words import count_words, diameter_words, position_words, side_words, volume_words
+from mtann.report.explanation import ExplainedCandidate
+from mtann.report.words import count_words, diameter_words, position_words, side_words, signed_words, volume_words
 from mtann.version import VERSION
 
 _PACKAGES = ("numpy", "scipy", "SimpleITK", "torch", "openvino", "matplotlib")
 
 
-def html_text(result: DetectionResult, picture_png: bytes, intended_use: str = "") -> str:
+def html_text(
+    result: DetectionResult,
+    picture_png: bytes,
+    intended_use: str = "",
+    explained: Sequence[ExplainedCandidate] = (),
+    filters: Sequence[tuple[str, bytes]] = (),
+) -> str:
     """The content of ``report.html``: no link, no script, nothing to load from elsewhere.
 
     Args:
         result: What was found.
         picture_png: Content of ``overlay.png``.
         intended_use: What the model is meant for, as its bundle says.
+        explained: What to say of candidates that were explained.
+        filters: Names and contents of pictures of hidden units.
     """
-    return _template().render(
+    return template("report.html").render(
         document=result_document(result),
         candidates=result.candidates,
         reported=len(result.reported),
         below=len(result.candidates) - len(result.reported),
         alternative=_alternative(result),
-        picture=base64.b64encode(picture_png).decode("ascii"),
+        picture=picture_png,
+        explained=explained,
+        filters=filters,
         intended_use=intended_use,
         software=software_versions(),
         notice=RESEARCH_USE_NOTICE,
@@ -38,6 +50,7 @@ def html_text(result: DetectionResult, picture_png: bytes, intended_use: str = "
         count=count_words,
         diameters=diameter_words,
         side=side_words,
+        signed=signed_words,
         volume=volume_words,
     )
 
@@ -67,9 +80,11 @@ def _alternative(result: DetectionResult) -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A page's template; its filter ``base64`` puts a picture into the page."""
     folder = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=folder, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("report.html")
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode("ascii")
+    return environment.get_template(name)

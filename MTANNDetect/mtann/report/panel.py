@@ -23,7 +23,9 @@ _ARM_FRACTION = 0.045
 _BARS_MM = (2, 5, 10, 20, 50, 100)
 
 
-def draw_panel(axes: Axes, scene: Scene, view: View, current: Candidate | None, overlay: bool, caption: str) -> None:
+def draw_panel(
+    axes: Axes, scene: Scene, view: View, current: Candidate | None, colours: FloatArray | None, caption: str
+) -> None:
     """Draw what one view shows.
 
     Args:
@@ -31,24 +33,22 @@ def draw_panel(axes: Axes, scene: Scene, view: View, current: Candidate | None, 
         scene: What there is to see.
         view: The plane and the part of it.
         current: The candidate that the view is about; crosshair arms point at it without covering it.
-        overlay: Whether the likelihood lies over the image.
+        colours: What lies over the image (v, u, 4); without it, the grey window suits what the view shows.
         caption: What to write above the panel.
     """
-    left, right, bottom, top = view.extent_uv_mm
-    axes.imshow(
-        scene.grey(view, own_window=not overlay),
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        extent=view.extent_uv_mm,
-        interpolation="bilinear",
-    )
-    if overlay:
-        axes.imshow(scene.colours(view), extent=view.extent_uv_mm, interpolation="bilinear")
+    draw_image(axes, scene.grey(view, own_window=colours is None), view, colours, caption)
     for candidate, share in scene.outlines(view):
         _draw_outline(axes, view, candidate, share, candidate == current)
     if current is not None:
-        _draw_arms(axes, view, current)
+        draw_arms(axes, view, current.centroid_lps_mm, current.max_diameter_mm / 2)
+
+
+def draw_image(axes: Axes, grey: FloatArray, view: View, colours: FloatArray | None, caption: str) -> None:
+    """Draw what a view shows of an image (0 for black to 1 for white), with orientation letters and a scale bar."""
+    left, right, bottom, top = view.extent_uv_mm
+    axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=view.extent_uv_mm, interpolation="bilinear")
+    if colours is not None:
+        axes.imshow(colours, extent=view.extent_uv_mm, interpolation="bilinear")
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], facecolor="black")
     for spine in axes.spines.values():
         spine.set(color="#30363c", linewidth=0.8)
@@ -94,9 +94,10 @@ def _thin_shadow(width: float) -> list[AbstractPathEffect]:
     return [withStroke(linewidth=width + 1.0, foreground="#00000090")]
 
 
-def _draw_arms(axes: Axes, view: View, candidate: Candidate) -> None:
-    u, v = view.plane.uv(candidate.centroid_lps_mm).tolist()
-    inner = candidate.max_diameter_mm / 2 + _ARM_GAP_MM
+def draw_arms(axes: Axes, view: View, place_lps_mm: Triple, radius_mm: float) -> None:
+    """Draw crosshair arms that point at a place without covering what is within a radius."""
+    u, v = view.plane.uv(place_lps_mm).tolist()
+    inner = radius_mm + _ARM_GAP_MM
     outer = inner + _ARM_FRACTION * max(view.width_mm, view.height_mm)
     for along_u, along_v in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         ends_u = (u + along_u * inner, u + along_u * outer)

@@ -127,12 +127,12 @@ def _draw_row(page: _Page, scene: Scene, row: _Row, top: float, height: float) -
     for view in row.views:
         width = view.width_mm / view.height_mm * height
         axes = page.figure.add_axes(page.place(x, bottom, width, height))
-        draw_panel(axes, scene, view, row.candidate, True, plane_caption(view, row.through_lps_mm))
+        draw_panel(axes, scene, view, row.candidate, scene.colours(view), plane_caption(view, row.through_lps_mm))
         x += width + _GAP
     if row.detail is not None:
         axes = page.figure.add_axes(page.place(x, bottom, height, height))
         caption = f"{row.detail.plane.name}, enlarged; image and outline only"
-        draw_panel(axes, scene, row.detail, row.candidate, False, caption)
+        draw_panel(axes, scene, row.detail, row.candidate, None, caption)
 
 
 def _write_row_title(page: _Page, row: _Row, y: float) -> None:

@@ -1,15 +1,25 @@
-"""Writes a whole result: six files in one folder, all of them or none."""
+"""Writes a whole result, and its explanation if there is one, in one folder: all files or none."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mtann.detection.candidate import DetectionResult
+from mtann.explanation.explanation import Explanation
 from mtann.output_folder import FolderKind, replace_folder
 from mtann.report.documents import csv_text, json_text, result_document
+from mtann.report.explanation import (
+    ExplainedCandidate,
+    explained_candidates,
+    explanation_document,
+    explanation_pictures,
+    explanation_volumes,
+)
 from mtann.report.html import html_text
 from mtann.report.picture import draw_overlay
 from mtann.volume import Volume
 from mtann.volume_io import write_volume
 
+EXPLANATION_FILE = "explanation.json"
 RESULT_FOLDER = FolderKind(
     noun="detection result",
     marker="candidates.json",
@@ -21,12 +31,22 @@ RESULT_FOLDER = FolderKind(
         "candidates.csv",
         "overlay.png",
         "report.html",
+        EXPLANATION_FILE,
+        "filters.png",
+        "filters_expert_[1-9].png",
+        "occlusion_[1-9]*.nii.gz",
     ),
 )
 """The folder of one case; what else lies in a folder is the user's, and protects it."""
 
 
-def save_result(result: DetectionResult, image: Volume, directory: Path | str, intended_use: str = "") -> None:
+def save_result(
+    result: DetectionResult,
+    image: Volume,
+    directory: Path | str,
+    intended_use: str = "",
+    explanation: Explanation | None = None,
+) -> None:
     """Write a result's images, tables, picture and report; a former result in the same place is replaced.
 
     Call ``check_output(directory, RESULT_FOLDER)`` before computing, so that nobody waits for a refusal.
@@ -36,6 +56,7 @@ def save_result(result: DetectionResult, image: Volume, directory: Path | str, i
         image: The first channel, for the picture.
         directory: Folder to write; missing parents are made.
         intended_use: What the model is meant for, for the report.
+        explanation: Why candidates have their scores, for the report and as files of its own.
 
     Raises:
         OutputError: The folder is not a former result, cannot be written, or the disk is full; nothing is changed then.
@@ -46,9 +67,25 @@ def save_result(result: DetectionResult, image: Volume, directory: Path | str, i
         write_volume(result.candidate_map, work / "candidates.nii.gz")
         draw_overlay(image, result, work / "overlay.png")
         _write_text(work / "candidates.csv", csv_text(result))
-        page = html_text(result, (work / "overlay.png").read_bytes(), intended_use)
+        explained, filters = _write_explanation(explanation, result, image, work)
+        page = html_text(result, (work / "overlay.png").read_bytes(), intended_use, explained, filters)
         _write_text(work / "report.html", page)
         _write_text(work / "candidates.json", document)
+
+
+def _write_explanation(
+    explanation: Explanation | None, result: DetectionResult, image: Volume, work: Path
+) -> tuple[Sequence[ExplainedCandidate], Sequence[tuple[str, bytes]]]:
+    """Write an explanation's own files; returns what the report shows of it."""
+    if explanation is None:
+        return (), ()
+    for name, volume in explanation_volumes(explanation):
+        write_volume(volume, work / name)
+    pictures = list(explanation_pictures(explanation))
+    for name, content in pictures:
+        (work / name).write_bytes(content)
+    _write_text(work / EXPLANATION_FILE, json_text(explanation_document(explanation)))
+    return explained_candidates(explanation, result, image), pictures
 
 
 def _write_text(path: Path, text: str) -> None:

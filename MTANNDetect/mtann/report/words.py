@@ -30,3 +30,8 @@ def volume_words(candidate: Candidate) -> str:
 def count_words(number: int, noun: str) -> str:
     """A count with its noun, such as ``"1 candidate"`` or ``"3 candidates"``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def signed_words(value: float) -> str:
+    """A change, such as ``"+0.123"`` or ``"−0.050"``; ``"0"`` for none."""
+    return "0" if value == 0 else f"{value:+.3f}".replace("-", "−")

@@ -66,6 +66,27 @@ def test_running_again_replaces_the_former_result(model, image, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_an_explanation_comes_with_the_result_when_asked_for(model, image, tmp_path):
+    out = tmp_path / "out"
+    assert run("detect", image, "--model", model, "--output", out, "--explain", 1, "--occlusion-cube-mm", 3) == 0
+    more = {"explanation.json", "occlusion_1.nii.gz", "filters.png"}
+    assert {path.name for path in out.iterdir()} == SIX_FILES | more
+    document = json.loads((out / "explanation.json").read_text())
+    assert document["candidates"][0]["occlusion"]["cube_zyx_mm"] == [3.0, 3.0, 3.0]
+    assert "Why these scores" in (out / "report.html").read_text()
+
+
+def test_a_list_is_run_again_where_another_explanation_is_wanted(model, image, tmp_path, capsys):
+    cases = write_list(tmp_path / "cases.csv", [{"case": "c", "patient": "p", "t1c": str(image)}])
+    common = ("detect", "--cases", cases, "--model", model, "--output", tmp_path / "out", "--json")
+    statuses = []
+    for more in ((), ("--explain", 1), ("--explain", 1), ("--explain", 2), ()):
+        capsys.readouterr()
+        assert run(*common, *more) == 0
+        statuses.append(json.loads(capsys.readouterr().out)["cases"][0]["status"])
+    assert statuses == ["done", "done", "skipped", "done", "skipped"]
+
+
 def test_no_candidate_is_a_result_too(model, image, tmp_path):
     assert run("detect", image, "--model", model, "--output", tmp_path / "out", "--score-floor", 50) == 0
     assert len((tmp_path / "out" / "candidates.csv").read_text().splitlines()) == 1

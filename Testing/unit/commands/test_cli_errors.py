@@ -226,3 +226,16 @@ def test_preprocessing_that_there_is_not_is_told_before_images_are_read(
     (tmp_path / "l.csv").write_text("x_lps_mm,y_lps_mm,z_lps_mm\n0,22,15\n")
     command = ["train", "mtann", "--cases", tmp_path / "cases.csv", "--output", tmp_path / "model", *options]
     assert says in refused(capsys, *command)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--explain", "0"), "most_candidates"),
+        (("--explain", "--occlusion-cube-mm", "-1"), "cube_mm"),
+        (("--occlusion-cube-mm", "3"), "Add --explain"),
+    ],
+)
+def test_an_explanation_that_cannot_be_made(options, says, model, image, tmp_path, capsys):
+    assert says in refused(capsys, "detect", image, "--model", model, "--output", tmp_path / "out", *options)
+    assert not (tmp_path / "out").exists()
