@@ -19,7 +19,7 @@ ALONE = Contributions("single", 0.91, 0.0, (Contribution(0, 0.91, 0.0, 0.91),))
 
 
 def occlusion(result: DetectionResult, number: int, fall: float = 0.4, channels: int = 1) -> Occlusion:
-    """A cube of 1 mm voxels about a candidate; its middle voxel falls by ``fall``, the one 3 mm in front rises as much."""
+    """A cube of 1 mm voxels about a candidate; its middle voxel falls by ``fall``, one in front rises as much."""
     centre = np.array(result.candidates[number - 1].centroid_lps_mm)
     x, y, z = (centre - 8).tolist()
     values = np.zeros((17, 17, 17), np.float32)
