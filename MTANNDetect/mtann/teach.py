@@ -1,7 +1,7 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
+from mtann.sampling.lesions import DEFAULT_RADIUS_MM
+from mtann.sampling.radius import with_radii
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def train(
     """
     run = Run(progress, cancelled)
     _check_cases(cases, channels)
+    cases = [_sized(case, training) for case in cases]
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
@@ -135,6 +138,13 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")
 
 
+def _sized(case: TrainingCase, training: TrainingSettings | None) -> TrainingCase:
+    """The case with a radius for every lesion and non-lesion."""
+    radius = training.point_radius_mm if training else None
+    lesions, non_lesions = (with_radii(kind, case.channels, radius) for kind in (case.lesions, case.non_lesions))
+    return replace(case, lesions=lesions, non_lesions=non_lesions)
+
+
 def _make_plan(
     cases: Sequence[TrainingCase],
     channels: Sequence[str],
@@ -151,7 +161,7 @@ def _make_plan(
     detection = detection or DetectionSettings()
     inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
     if not detection.scales_mm:
-        radii = [lesion.radius_mm or training.point_radius_mm for case in cases for lesion in case.lesions]
+        radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
         detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
     return TrainingPlan(
         inputs=inputs,
