@@ -1,0 +1,156 @@
+"""Inserts synthetic lesions into the channels of one scan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mtann.errors import SettingsError
+from mtann.geometry import Triple
+from mtann.preprocess.grid import check_overlap, resample_mask
+from mtann.sampling.lesions import Lesion
+from mtann.synthetic.paint import Brightness, Canvas, blurred_peak, draw_brightness, paint
+from mtann.synthetic.placement import Ground, Placed, occupied_voxels
+from mtann.synthetic.recipe import Kind, LesionRecipe, draw, draw_log
+from mtann.synthetic.shape import draw_shape
+from mtann.synthetic.tissue import BoolVolume, Float32, find_tissue, measure_tissue
+from mtann.volume import Array, Volume, check_intensities
+
+_DRAWS = 12
+"""Shapes that are tried for one lesion, each smaller than the last, before there is no place left."""
+
+
+@dataclass(frozen=True)
+class SyntheticLesion:
+    """What was inserted.
+
+    Attributes:
+        label: Its value in the label map, 1 upwards.
+        kind: What it looks like.
+        centre_lps_mm: The middle that it was drawn about; it lies in tissue.
+        radius_mm: Radius of the ball of equal volume, before anything was cut off at the tissue's border.
+        volume_mm3: Volume of its outline in the label map.
+        brightness: What was drawn for each channel, in the image's unit.
+    """
+
+    label: int
+    kind: Kind
+    centre_lps_mm: Triple
+    radius_mm: float
+    volume_mm3: float
+    brightness: tuple[Brightness, ...]
+
+
+@dataclass(frozen=True)
+class SyntheticCase:
+    """A scan with lesions that were never there.
+
+    Attributes:
+        channels: The images, each on its own grid and with its own voxel type.
+        label_map: On the first channel's grid (uint8): value k for lesion k, its core included.
+        lesions: What was inserted, in the label map's order.
+    """
+
+    channels: tuple[Volume, ...]
+    label_map: Volume = field(repr=False)
+    lesions: tuple[SyntheticLesion, ...]
+
+
+def insert_lesions(
+    channels: Sequence[Volume],
+    mask: Volume | None,
+    recipe: LesionRecipe,
+    random: np.random.Generator,
+    avoid: Sequence[Lesion] = (),
+    names: Sequence[str] = (),
+) -> SyntheticCase:
+    """Insert lesions into a scan; the same generator gives the same lesions.
+
+    Args:
+        channels: The images, each with its own grid; one shape is drawn for all.
+        mask: Non-zero where tissue is, on any grid; None to find tissue as the recipe says.
+        recipe: What the lesions are like.
+        random: Source of every choice.
+        avoid: Annotated lesions to keep clear of; their voxels are never changed.
+        names: The channels' names, for a recipe that tells them apart.
+
+    Raises:
+        ImageError: There is no tissue, or an image cannot be used.
+        GeometryError: A channel does not overlap the first.
+        SettingsError: The lesions do not fit into the tissue.
+    """
+    first = channels[0]
+    tissue = find_tissue(check_intensities(first), mask, recipe.tissue)
+    taken = occupied_voxels(avoid, first.geometry)
+    free = Volume((tissue & ~taken).astype(np.uint8), first.geometry, first.name)
+    canvases = [_canvas(channel, first, free, tissue) for channel in channels]
+    ground = Ground(canvases[0], recipe, taken)
+    blur_mm = draw(random, recipe.blur_mm)
+    channel_names = [names[k] if k < len(names) else "" for k in range(len(channels))]
+    radii = sorted((draw_log(random, recipe.radius_mm) for _ in range(_count(recipe, random))), reverse=True)
+    labels = np.zeros(first.geometry.shape_zyx, dtype=np.uint8)
+    lesions = []
+    for label, radius_mm in enumerate(radii, start=1):
+        placed = _place(ground, recipe, radius_mm, random, label, len(radii))
+        push = draw(random, recipe.mass_effect)
+        seen = blurred_peak(placed.lesion.shape.radius_mm, blur_mm)
+        brightness = []
+        for canvas, name in zip(canvases, channel_names, strict=True):
+            bright = draw_brightness(recipe, name, canvas.levels, seen, random)
+            paint(canvas, placed.lesion, bright, push, blur_mm, recipe.noise)
+            brightness.append(bright)
+        labels[placed.box][placed.outline] = label
+        volume_mm3 = int(placed.outline.sum()) * first.geometry.voxel_volume_mm3
+        shape = placed.lesion.shape
+        lesions.append(
+            SyntheticLesion(
+                label, shape.kind, placed.lesion.centre_lps_mm, shape.radius_mm, volume_mm3, tuple(brightness)
+            )
+        )
+    painted = tuple(
+        channel.with_array(_as_type(canvas.array, channel.array))
+        for channel, canvas in zip(channels, canvases, strict=True)
+    )
+    return SyntheticCase(painted, Volume(labels, first.geometry, "lesions"), tuple(lesions))
+
+
+def _canvas(channel: Volume, first: Volume, free: Volume, tissue: BoolVolume) -> Canvas:
+    check_intensities(channel)
+    check_overlap(channel, first)
+    array: Float32 = np.array(channel.array, dtype=np.float32)
+    allowed = resample_mask(free, channel.geometry)
+    whole = resample_mask(Volume(tissue.astype(np.uint8), first.geometry), channel.geometry)
+    return Canvas(array, channel.geometry, allowed, measure_tissue(array, whole, channel.name))
+
+
+def _count(recipe: LesionRecipe, random: np.random.Generator) -> int:
+    return int(random.integers(recipe.count[0], recipe.count[1] + 1))
+
+
+def _place(
+    ground: Ground, recipe: LesionRecipe, radius_mm: float, random: np.random.Generator, label: int, count: int
+) -> Placed:
+    """Draw a shape and find it a place; where there is none, another shape, and a smaller one if the recipe allows."""
+    least = recipe.radius_mm[0]
+    if 4 / 3 * np.pi * least**3 > ground.tissue_mm3:
+        raise SettingsError(
+            f"A lesion of at least {least:g} mm radius ({4 / 3 * np.pi * least**3:.0f} mm3) is larger than the tissue "
+            f"({ground.tissue_mm3:.0f} mm3). Lower radius_mm, or check the mask."
+        )
+    for _ in range(_DRAWS):
+        placed = ground.place(draw_shape(recipe, radius_mm, random), random)
+        if placed is not None:
+            return placed
+        radius_mm = draw_log(random, (least, radius_mm))
+    raise SettingsError(
+        f"No place is left for lesion {label} of {count} of {least:g} mm radius or more. "
+        "Lower count, radius_mm, min_gap_mm or min_inside, or check the mask."
+    )
+
+
+def _as_type(array: Float32, like: Array) -> Array:
+    """Values in another image's voxel type, rounded and held within it."""
+    if not np.issubdtype(like.dtype, np.integer):
+        return array.astype(like.dtype)
+    limits = np.iinfo(str(like.dtype))
+    return np.clip(np.rint(array), limits.min, limits.max).astype(like.dtype)
