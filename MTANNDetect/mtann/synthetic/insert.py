@@ -10,7 +10,7 @@ from mtann.geometry import Triple
 from mtann.preprocess.grid import check_overlap, resample_mask
 from mtann.sampling.lesions import Lesion
 from mtann.synthetic.paint import Brightness, Canvas, blurred_peak, draw_brightness, paint
-from mtann.synthetic.placement import Ground, Placed, occupied_voxels
+from mtann.synthetic.placement import Ground, Placed, add_lesions
 from mtann.synthetic.recipe import Kind, LesionRecipe, draw, draw_log
 from mtann.synthetic.shape import draw_shape
 from mtann.synthetic.tissue import BoolVolume, Float32, find_tissue, measure_tissue
@@ -81,7 +81,7 @@ def insert_lesions(
     """
     first = channels[0]
     tissue = find_tissue(check_intensities(first), mask, recipe.tissue)
-    taken = occupied_voxels(avoid, first.geometry)
+    taken = add_lesions(np.zeros(first.geometry.shape_zyx, dtype=np.uint8), avoid, first.geometry) > 0
     free = Volume((tissue & ~taken).astype(np.uint8), first.geometry, first.name)
     canvases = [_canvas(channel, first, free, tissue) for channel in channels]
     ground = Ground(canvases[0], recipe, taken)
@@ -91,13 +91,13 @@ def insert_lesions(
     labels = np.zeros(first.geometry.shape_zyx, dtype=np.uint8)
     lesions = []
     for label, radius_mm in enumerate(radii, start=1):
-        placed = _place(ground, recipe, radius_mm, random, label, len(radii))
+        placed = _place(ground, recipe, radius_mm, random, f"{label} of {len(radii)} in '{first.name}'")
         push = draw(random, recipe.mass_effect)
         seen = blurred_peak(placed.lesion.shape.radius_mm, blur_mm)
         brightness = []
         for canvas, name in zip(canvases, channel_names, strict=True):
             bright = draw_brightness(recipe, name, canvas.levels, seen, random)
-            paint(canvas, placed.lesion, bright, push, blur_mm, recipe.noise)
+            paint(canvas, placed.lesion, bright, push, blur_mm, recipe.noise, random)
             brightness.append(bright)
         labels[placed.box][placed.outline] = label
         volume_mm3 = int(placed.outline.sum()) * first.geometry.voxel_volume_mm3
@@ -127,15 +127,13 @@ def _count(recipe: LesionRecipe, random: np.random.Generator) -> int:
     return int(random.integers(recipe.count[0], recipe.count[1] + 1))
 
 
-def _place(
-    ground: Ground, recipe: LesionRecipe, radius_mm: float, random: np.random.Generator, label: int, count: int
-) -> Placed:
+def _place(ground: Ground, recipe: LesionRecipe, radius_mm: float, random: np.random.Generator, which: str) -> Placed:
     """Draw a shape and find it a place; where there is none, another shape, and a smaller one if the recipe allows."""
     least = recipe.radius_mm[0]
     if 4 / 3 * np.pi * least**3 > ground.tissue_mm3:
         raise SettingsError(
-            f"A lesion of at least {least:g} mm radius ({4 / 3 * np.pi * least**3:.0f} mm3) is larger than the tissue "
-            f"({ground.tissue_mm3:.0f} mm3). Lower radius_mm, or check the mask."
+            f"Lesion {which} of at least {least:g} mm radius ({4 / 3 * np.pi * least**3:.0f} mm3) is larger than the "
+            f"tissue ({ground.tissue_mm3:.0f} mm3). Lower radius_mm, or check the mask."
         )
     for _ in range(_DRAWS):
         placed = ground.place(draw_shape(recipe, radius_mm, random), random)
@@ -143,7 +141,7 @@ def _place(
             return placed
         radius_mm = draw_log(random, (least, radius_mm))
     raise SettingsError(
-        f"No place is left for lesion {label} of {count} of {least:g} mm radius or more. "
+        f"No place is left for lesion {which} of {least:g} mm radius or more. "
         "Lower count, radius_mm, min_gap_mm or min_inside, or check the mask."
     )
 

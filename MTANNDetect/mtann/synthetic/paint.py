@@ -10,14 +10,14 @@ from mtann.geometry import Geometry, IndexTriple, Triple
 from mtann.phantoms.fields import coverage, smooth_step
 from mtann.synthetic.recipe import LesionRecipe, draw, draw_log
 from mtann.synthetic.shape import Lattice, LesionShape
-from mtann.synthetic.tissue import BoolVolume, Float32, TissueLevels, fine_residual, local_level
+from mtann.synthetic.tissue import BoolVolume, Float32, TissueLevels, local_level, scan_noise
 
 _FWHM_TO_SIGMA = 1 / 2.3548
 _FINEST_MM = 0.35
 _STEPS_PER_RADIUS = 5.0
 _CONTEXT_MM = 6.0
 """Ordinary tissue is measured up to so far from the lesion."""
-_HALO_STRENGTH = 0.7
+_SHOWN_DEVIATIONS = 2.0
 _LONGEST_PUSH_MM = 15.0
 
 
@@ -115,7 +115,13 @@ def crop(geometry: Geometry, box: tuple[slice, slice, slice]) -> Geometry:
 
 
 def paint(
-    canvas: Canvas, lesion: PlacedShape, bright: Brightness, mass_effect: float, blur_mm: float, noise: float
+    canvas: Canvas,
+    lesion: PlacedShape,
+    bright: Brightness,
+    mass_effect: float,
+    blur_mm: float,
+    noise: float,
+    random: np.random.Generator,
 ) -> None:
     """Paint a lesion into a channel, within its tissue.
 
@@ -126,6 +132,7 @@ def paint(
         mass_effect: Share of its volume by which it pushes tissue aside.
         blur_mm: Point spread of the scan, full width at half maximum.
         noise: Share of the scan's noise that goes on inside it.
+        random: Source of that noise.
     """
     shape = lesion.shape
     box = canvas.box(lesion.centre_lps_mm, shape.depth.half_mm + _CONTEXT_MM)
@@ -139,9 +146,11 @@ def paint(
         _paint_halo(canvas, lesion, level, bright.halo)
     before = canvas.array[box]
     inside, opaque, signal = render(lesion, crop(canvas.geometry, box), bright, blur_mm)
-    grain = noise * fine_residual(original, canvas.levels)
-    # What shows through is the tissue as it was: nothing but the outside has been pushed.
-    after = (1 - inside) * before + (inside - opaque) * original + opaque * (level + grain) + signal
+    grain = noise * scan_noise(before.shape, canvas.levels, random)
+    # What shows through is the tissue as it was before the push, less what stands out of it.
+    limit = _SHOWN_DEVIATIONS * canvas.levels.deviation
+    pattern = np.clip(original, level - limit, level + limit)
+    after = (1 - inside) * before + (inside - opaque) * pattern + opaque * (level + grain) + signal
     canvas.array[box] = np.where(canvas.tissue[box], np.maximum(after, canvas.levels.least), before)
 
 
@@ -195,9 +204,8 @@ def _paint_halo(canvas: Canvas, lesion: PlacedShape, level: float, contrast: flo
     weight = lesion.on(halo, crop(canvas.geometry, box))
     # Measured on the smoothed image, so that the scan's noise stays what it is.
     step = level + contrast - ndimage.gaussian_filter(before, 1.0, mode="nearest", truncate=3.0)
-    # Vessels, far on the other side, are darkened no more than tissue is.
-    limits = (-1.5 * abs(contrast), 0.0) if contrast < 0 else (0.0, 1.5 * contrast)
-    after = before + _HALO_STRENGTH * weight * np.clip(step, *limits)
+    # What stands out on the other side, such as a vessel, is moved no more than tissue is.
+    after = before + weight * np.clip(step, min(contrast, 0.0), max(contrast, 0.0))
     canvas.array[box] = np.where(canvas.tissue[box], after, before)
 
 

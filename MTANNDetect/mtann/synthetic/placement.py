@@ -37,28 +37,35 @@ class Placed:
     outline: BoolVolume = field(repr=False)
 
 
-def occupied_voxels(lesions: Sequence[Lesion], geometry: Geometry) -> BoolVolume:
-    """The voxels of a grid that annotated lesions take; a point without radius is a ball of 4 mm."""
-    taken = np.zeros(geometry.shape_zyx, dtype=bool)
-    for lesion in lesions:
-        if lesion.outline is not None:
-            own = lesion.outline.geometry
-            middle = own.lps_from_index((np.array(own.shape_zyx) - 1) / 2)
-            half_mm = float(np.linalg.norm(np.array(own.shape_zyx) * own.spacing_zyx_mm)) / 2
-        else:
-            middle = np.array(lesion.centre_lps_mm)
-            half_mm = lesion.radius_mm or _POINT_RADIUS_MM
-        x, y, z = middle.tolist()
-        box = grid_box(geometry, (x, y, z), half_mm)
-        if box is None:
-            continue
-        part = crop(geometry, box)
-        if lesion.outline is not None:
-            taken[box] |= resample_mask(lesion.outline, part)
-        else:
-            points = part.lps_from_index(np.moveaxis(np.indices(part.shape_zyx), 0, -1))
-            taken[box] |= np.linalg.norm(points - middle, axis=-1) <= half_mm
-    return taken
+def lesion_voxels(lesion: Lesion, geometry: Geometry) -> tuple[Box, BoolVolume] | None:
+    """The voxels of a grid that an annotated lesion takes, in a box; None if it misses the grid.
+
+    A lesion that is a mere point without a radius is taken as a ball of 4 mm.
+    """
+    middle, half_mm = np.array(lesion.centre_lps_mm), lesion.radius_mm or _POINT_RADIUS_MM
+    if lesion.outline is not None:
+        own = lesion.outline.geometry
+        middle = own.lps_from_index((np.array(own.shape_zyx) - 1) / 2)
+        half_mm = float(np.linalg.norm(np.array(own.shape_zyx) * own.spacing_zyx_mm)) / 2
+    x, y, z = middle.tolist()
+    box = grid_box(geometry, (x, y, z), half_mm)
+    if box is None:
+        return None
+    part = crop(geometry, box)
+    if lesion.outline is not None:
+        return box, resample_mask(lesion.outline, part)
+    points = part.lps_from_index(np.moveaxis(np.indices(part.shape_zyx), 0, -1))
+    return box, np.asarray(np.linalg.norm(points - middle, axis=-1) <= half_mm)
+
+
+def add_lesions(labels: npt.NDArray[np.uint8], lesions: Sequence[Lesion], geometry: Geometry) -> npt.NDArray[np.uint16]:
+    """A label map (z, y, x) with annotated lesions added, each with the next value."""
+    full = labels.astype(np.uint16)
+    for value, lesion in enumerate(lesions, start=int(labels.max()) + 1):
+        found = lesion_voxels(lesion, geometry)
+        if found is not None:
+            full[found[0]][found[1]] = value
+    return full
 
 
 class Ground:

@@ -75,7 +75,8 @@ class LesionRecipe(ChannelLook):
     count: Annotated[Count, AfterValidator(_Within(1, 100))] = Field((1, 6), description="lesions a volume")
     radius_mm: Radius = Field((1.5, 15.0), description="radius of the ball of equal volume, in mm, drawn evenly in log")
     ellipticity: Share = Field(
-        (0.0, 0.3), description="0 for a ball; each axis is stretched by up to exp(+-ellipticity)"
+        (0.0, 0.3),
+        description="0 for a ball; axes are stretched by exp(-ellipticity) to exp(ellipticity)",
     )
     irregularity: Annotated[Range, AfterValidator(_Within(0.0, 0.5))] = Field(
         (0.03, 0.2), description="deviation of the outline from its ellipsoid, as a fraction of the radius"
@@ -86,7 +87,7 @@ class LesionRecipe(ChannelLook):
     ring: Weight = Field(1.0, description="weight of lesions with a rim about a core")
     patchy: Weight = Field(1.0, description="weight of lesions that enhance in patches")
     part_solid: Weight = Field(0.0, description="weight of lesions with a faint zone about a solid part")
-    least_ring_radius_mm: float = Field(3.0, ge=0, description="lesions below this radius have no core, in mm")
+    solid_below_mm: float = Field(3.0, ge=0, description="lesions below this radius are solid, in mm")
     rim_fraction: Share = Field((0.1, 0.5), description="thickness of the rim, as a fraction of the radius")
     rim_mm: Length = Field((1.0, 8.0), description="least and greatest thickness of the rim, in mm")
     rim_irregularity: Share = Field((0.1, 0.6), description="unevenness of the rim's thickness, relative deviation")

@@ -92,7 +92,7 @@ def draw_shape(recipe: LesionRecipe, radius_mm: float, random: np.random.Generat
     """Draw a lesion of a size: its kind, outline, core, texture and halo."""
     weights = np.array(recipe.weights)
     kind = KINDS[int(random.choice(len(KINDS), p=weights / weights.sum()))]
-    if radius_mm < recipe.least_ring_radius_mm and kind in ("ring", "part_solid"):
+    if radius_mm < recipe.solid_below_mm:
         kind = "solid"
     step_mm = float(np.clip(_STEP_MM, radius_mm / _STEPS[1], radius_mm / _STEPS[0]))
     count = int(np.ceil(_REACH * radius_mm / step_mm))

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from mtann.errors import ImageError
+from mtann.geometry import IndexTriple
 from mtann.preprocess.grid import resample_mask
 from mtann.preprocess.mask import choose_mask_kind, make_mask
 from mtann.synthetic.recipe import Tissue
@@ -22,8 +23,9 @@ _VESSEL_MM = 3.0
 _SAMPLES = 300_000
 _PARTIAL_HU = -50.0
 _SLAB = (8, 64, 64)
-_MOST_NOISE = 2.5
-"""Residuals beyond so many deviations of the noise are anatomy."""
+_QUIET_PERCENT = 5
+_LEAST_ORDINARY = 30
+_NOISE_SIGMA_VOXELS = 0.75
 
 
 def find_tissue(image: Volume, mask: Volume | None, kind: Tissue) -> BoolVolume:
@@ -81,7 +83,7 @@ class TissueLevels:
         median: Of its voxels.
         deviation: Robust: 1.4826 times the median absolute deviation.
         least: Its darkest value; nothing is painted darker.
-        noise: Deviation of the fine residual (see :func:`fine_residual`) within it.
+        noise: Of the scan: deviation, in its quietest places, of what a slight smoothing takes away.
     """
 
     median: float
@@ -110,15 +112,17 @@ def measure_tissue(array: Float32, tissue: BoolVolume, name: str) -> TissueLevel
     # A slab through the middle tells the noise of all.
     centre = [(part.start + part.stop) // 2 for part in box]
     middle = tuple(slice(max(0, c - n), c + n + 1) for c, n in zip(centre, _SLAB, strict=True))
-    residual = _residual(array[middle])[tissue[middle]]
-    noise = _MAD_TO_DEVIATION * float(np.median(np.abs(residual))) if residual.size else 0.0
+    power = ndimage.uniform_filter(_residual(array[middle]) ** 2, 5, mode="nearest")[tissue[middle]]
+    # Elsewhere it is edges of anatomy that the smoothing takes away.
+    noise = float(np.sqrt(max(0.0, np.percentile(power, _QUIET_PERCENT)))) if power.size else 0.0
     return TissueLevels(median, deviation, least, noise)
 
 
-def fine_residual(block: Float32, levels: TissueLevels) -> Float32:
-    """The scan's noise in a block: what a slight smoothing takes away, clipped so that edges of anatomy stay out."""
-    most = _MOST_NOISE * levels.noise
-    return np.clip(_residual(block), -most, most)
+def scan_noise(shape_zyx: IndexTriple, levels: TissueLevels, random: np.random.Generator) -> Float32:
+    """Noise as strong as the scan's, correlated over about a voxel as in reconstructed and resampled images."""
+    white = random.standard_normal(shape_zyx, dtype=np.float32)
+    noise = np.asarray(ndimage.gaussian_filter(white, _NOISE_SIGMA_VOXELS, mode="nearest", truncate=3.0))
+    return np.asarray(noise * np.float32(levels.noise / max(float(_residual(noise).std()), 1e-9)))
 
 
 def _residual(block: Float32) -> Float32:
@@ -127,6 +131,11 @@ def _residual(block: Float32) -> Float32:
 
 def local_level(block: Float32, tissue: BoolVolume, levels: TissueLevels) -> float:
     """Median of ordinary tissue, neither fluid nor vessel, in a block; where there is too little, that of the whole."""
-    ordinary = tissue & (np.abs(block - levels.median - 0.25 * levels.deviation) <= 1.25 * levels.deviation)
-    values = block[ordinary]
-    return float(np.median(values)) if values.size >= 30 else levels.median
+    values, level = block[tissue], levels.median
+    # From the whole image's level step by step to the one here, which its unevenness (bias field) has shifted.
+    for reach in (2.0, 1.5, 1.25, 1.25):
+        ordinary = values[np.abs(values - level) <= reach * levels.deviation]
+        if ordinary.size < _LEAST_ORDINARY:
+            return levels.median
+        level = float(np.median(ordinary))
+    return level
