@@ -9,7 +9,7 @@ from mtann.errors import SettingsError
 from mtann.geometry import Triple
 from mtann.preprocess.grid import check_overlap, resample_mask
 from mtann.sampling.lesions import Lesion
-from mtann.synthetic.paint import Brightness, Canvas, blurred_peak, draw_brightness, paint
+from mtann.synthetic.paint import Brightness, Canvas, Stroke, blurred_peak, draw_brightness, paint
 from mtann.synthetic.placement import Ground, Placed, add_lesions
 from mtann.synthetic.recipe import Kind, LesionRecipe, draw, draw_log
 from mtann.synthetic.shape import draw_shape
@@ -88,25 +88,27 @@ def insert_lesions(
     blur_mm = draw(random, recipe.blur_mm)
     channel_names = [names[k] if k < len(names) else "" for k in range(len(channels))]
     radii = sorted((draw_log(random, recipe.radius_mm) for _ in range(_count(recipe, random))), reverse=True)
+    placed = [
+        _place(ground, recipe, radius_mm, random, f"{number} of {len(radii)} in '{first.name}'")
+        for number, radius_mm in enumerate(radii, start=1)
+    ]
+    strokes = [_strokes(recipe, one, canvases, channel_names, blur_mm, random) for one in placed]
+    for canvas, in_channel in zip(canvases, zip(*strokes, strict=True), strict=True):
+        paint(canvas, in_channel, blur_mm, recipe.noise, random)
     labels = np.zeros(first.geometry.shape_zyx, dtype=np.uint8)
-    lesions = []
-    for label, radius_mm in enumerate(radii, start=1):
-        placed = _place(ground, recipe, radius_mm, random, f"{label} of {len(radii)} in '{first.name}'")
-        push = draw(random, recipe.mass_effect)
-        seen = blurred_peak(placed.lesion.shape.radius_mm, blur_mm)
-        brightness = []
-        for canvas, name in zip(canvases, channel_names, strict=True):
-            bright = draw_brightness(recipe, name, canvas.levels, seen, random)
-            paint(canvas, placed.lesion, bright, push, blur_mm, recipe.noise, random)
-            brightness.append(bright)
-        labels[placed.box][placed.outline] = label
-        volume_mm3 = int(placed.outline.sum()) * first.geometry.voxel_volume_mm3
-        shape = placed.lesion.shape
-        lesions.append(
-            SyntheticLesion(
-                label, shape.kind, placed.lesion.centre_lps_mm, shape.radius_mm, volume_mm3, tuple(brightness)
-            )
+    for label, one in enumerate(placed, start=1):
+        labels[one.box][one.outline] = label
+    lesions = [
+        SyntheticLesion(
+            label,
+            one.lesion.shape.kind,
+            one.lesion.centre_lps_mm,
+            one.lesion.shape.radius_mm,
+            int(one.outline.sum()) * first.geometry.voxel_volume_mm3,
+            tuple(stroke.bright for stroke in own),
         )
+        for label, (one, own) in enumerate(zip(placed, strokes, strict=True), start=1)
+    ]
     painted = tuple(
         channel.with_array(_as_type(canvas.array, channel.array))
         for channel, canvas in zip(channels, canvases, strict=True)
@@ -121,6 +123,23 @@ def _canvas(channel: Volume, first: Volume, free: Volume, tissue: BoolVolume) ->
     allowed = resample_mask(free, channel.geometry)
     whole = resample_mask(Volume(tissue.astype(np.uint8), first.geometry), channel.geometry)
     return Canvas(array, channel.geometry, allowed, measure_tissue(array, whole, channel.name))
+
+
+def _strokes(
+    recipe: LesionRecipe,
+    placed: Placed,
+    canvases: Sequence[Canvas],
+    names: Sequence[str],
+    blur_mm: float,
+    random: np.random.Generator,
+) -> list[Stroke]:
+    """Draw what a lesion looks like in each channel."""
+    seen = blurred_peak(placed.lesion.shape.radius_mm, blur_mm)
+    push = draw(random, recipe.mass_effect)
+    return [
+        Stroke(placed.lesion, draw_brightness(recipe, name, canvas.levels, seen, random), push)
+        for canvas, name in zip(canvases, names, strict=True)
+    ]
 
 
 def _count(recipe: LesionRecipe, random: np.random.Generator) -> int:

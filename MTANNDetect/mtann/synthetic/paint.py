@@ -1,6 +1,7 @@
 """How a lesion changes an image: it pushes tissue aside, darkens or brightens what is about it, and takes its place."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from mtann.phantoms.fields import coverage, smooth_step
 from mtann.synthetic.recipe import LesionRecipe, draw, draw_log
 from mtann.synthetic.shape import Lattice, LesionShape
 from mtann.synthetic.tissue import BoolVolume, Float32, TissueLevels, local_level, scan_noise
+
+Box = tuple[slice, slice, slice]
+"""Part of an array, z, y, x."""
 
 _FWHM_TO_SIGMA = 1 / 2.3548
 _FINEST_MM = 0.35
@@ -92,12 +96,8 @@ class Canvas:
     tissue: BoolVolume
     levels: TissueLevels
 
-    def box(self, centre_lps_mm: Triple, half_mm: float) -> tuple[slice, slice, slice] | None:
-        """The voxels of the cube about a point; None if it misses the image."""
-        return grid_box(self.geometry, centre_lps_mm, half_mm)
 
-
-def grid_box(geometry: Geometry, centre_lps_mm: Triple, half_mm: float) -> tuple[slice, slice, slice] | None:
+def grid_box(geometry: Geometry, centre_lps_mm: Triple, half_mm: float) -> Box | None:
     """The voxels of a grid that hold a ball, as slices z, y, x; None if it misses the grid."""
     centre = geometry.index_from_lps(centre_lps_mm)
     reach = half_mm / np.array(geometry.spacing_zyx_mm)
@@ -109,49 +109,55 @@ def grid_box(geometry: Geometry, centre_lps_mm: Triple, half_mm: float) -> tuple
     return z, y, x
 
 
-def crop(geometry: Geometry, box: tuple[slice, slice, slice]) -> Geometry:
+def crop(geometry: Geometry, box: Box) -> Geometry:
     """The grid of a box."""
     return geometry.cropped([part.start for part in box], [part.stop for part in box])
 
 
-def paint(
-    canvas: Canvas,
-    lesion: PlacedShape,
-    bright: Brightness,
-    mass_effect: float,
-    blur_mm: float,
-    noise: float,
-    random: np.random.Generator,
-) -> None:
-    """Paint a lesion into a channel, within its tissue.
+@dataclass(frozen=True)
+class Stroke:
+    """One lesion to paint into one channel; it pushes tissue aside by a share of its volume."""
+
+    lesion: PlacedShape
+    bright: Brightness
+    mass_effect: float
+
+
+def paint(canvas: Canvas, strokes: Sequence[Stroke], blur_mm: float, noise: float, random: np.random.Generator) -> None:
+    """Paint lesions into a channel, within its tissue.
+
+    First every push, then every oedema, then the lesions, so that each lesion stays where its outline is.
 
     Args:
         canvas: The channel, changed in place.
-        lesion: What and where.
-        bright: Its contrasts in this channel.
-        mass_effect: Share of its volume by which it pushes tissue aside.
+        strokes: The lesions.
         blur_mm: Point spread of the scan, full width at half maximum.
-        noise: Share of the scan's noise that goes on inside it.
+        noise: Share of the scan's noise that goes on inside lesions.
         random: Source of that noise.
     """
-    shape = lesion.shape
-    box = canvas.box(lesion.centre_lps_mm, shape.depth.half_mm + _CONTEXT_MM)
-    if box is None:
-        return
-    original = canvas.array[box].copy()
-    level = local_level(original, canvas.tissue[box], canvas.levels)
-    if mass_effect > 0:
-        _push_aside(canvas, lesion, mass_effect)
-    if shape.halo is not None and bright.halo != 0:
-        _paint_halo(canvas, lesion, level, bright.halo)
-    before = canvas.array[box]
-    inside, opaque, signal = render(lesion, crop(canvas.geometry, box), bright, blur_mm)
-    grain = noise * scan_noise(before.shape, canvas.levels, random)
-    # What shows through is the tissue as it was before the push, less what stands out of it.
-    limit = _SHOWN_DEVIATIONS * canvas.levels.deviation
-    pattern = np.clip(original, level - limit, level + limit)
-    after = (1 - inside) * before + (inside - opaque) * pattern + opaque * (level + grain) + signal
-    canvas.array[box] = np.where(canvas.tissue[box], np.maximum(after, canvas.levels.least), before)
+    original = canvas.array.copy()
+    shown = [(stroke, box) for stroke in strokes if (box := _context(canvas, stroke.lesion)) is not None]
+    tissue_levels = [local_level(original[box], canvas.tissue[box], canvas.levels) for _, box in shown]
+    for stroke, _ in shown:
+        if stroke.mass_effect > 0:
+            _push_aside(canvas, stroke.lesion, stroke.mass_effect)
+    for (stroke, _), level in zip(shown, tissue_levels, strict=True):
+        if stroke.bright.halo != 0:
+            _paint_halo(canvas, stroke.lesion, level, stroke.bright.halo)
+    for (stroke, box), level in zip(shown, tissue_levels, strict=True):
+        before = canvas.array[box]
+        inside, opaque, signal = render(stroke.lesion, crop(canvas.geometry, box), stroke.bright, blur_mm)
+        grain = noise * scan_noise(before.shape, canvas.levels, random)
+        # What shows through is the tissue as it was before the push, less what stands out of it.
+        limit = _SHOWN_DEVIATIONS * canvas.levels.deviation
+        pattern = np.clip(original[box], level - limit, level + limit)
+        after = (1 - inside) * before + (inside - opaque) * pattern + opaque * (level + grain) + signal
+        canvas.array[box] = np.where(canvas.tissue[box], np.maximum(after, canvas.levels.least), before)
+
+
+def _context(canvas: Canvas, lesion: PlacedShape) -> Box | None:
+    """The voxels of a lesion and the tissue about it."""
+    return grid_box(canvas.geometry, lesion.centre_lps_mm, lesion.shape.depth.half_mm + _CONTEXT_MM)
 
 
 def render(lesion: PlacedShape, grid: Geometry, bright: Brightness, blur_mm: float) -> tuple[Float32, Float32, Float32]:
@@ -197,7 +203,7 @@ def _averaged(array: Float32, factors: IndexTriple) -> Float32:
 def _paint_halo(canvas: Canvas, lesion: PlacedShape, level: float, contrast: float) -> None:
     """Move tissue about the lesion towards the oedema's level; what is beyond that already stays, as cortex does."""
     halo = lesion.shape.halo
-    box = canvas.box(lesion.centre_lps_mm, halo.half_mm) if halo is not None else None
+    box = grid_box(canvas.geometry, lesion.centre_lps_mm, halo.half_mm) if halo is not None else None
     if halo is None or box is None:
         return
     before = canvas.array[box]
@@ -217,7 +223,7 @@ def _push_aside(canvas: Canvas, lesion: PlacedShape, mass_effect: float) -> None
     """
     radius = lesion.shape.radius_mm
     end = radius + min(1.5 * radius, _LONGEST_PUSH_MM)
-    box = canvas.box(lesion.centre_lps_mm, end)
+    box = grid_box(canvas.geometry, lesion.centre_lps_mm, end)
     if box is None:
         return
     grid = crop(canvas.geometry, box)

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from mtann.geometry import FloatArray, Geometry
 from mtann.preprocess.grid import resample_mask
 from mtann.sampling.lesions import Lesion
-from mtann.synthetic.paint import Canvas, PlacedShape, crop, grid_box, outline_on
+from mtann.synthetic.paint import Box, Canvas, PlacedShape, crop, grid_box, outline_on
 from mtann.synthetic.recipe import LesionRecipe
 from mtann.synthetic.shape import LesionShape
 from mtann.synthetic.tissue import BoolVolume
@@ -24,8 +24,6 @@ _POINT_RADIUS_MM = 4.0
 _VESSEL_DEVIATIONS = 6.0
 _AT_WALL = (0.5, 0.95)
 """How far from the wall the middle of an attached lesion is, in radii."""
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)

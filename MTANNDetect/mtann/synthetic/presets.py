@@ -42,6 +42,7 @@ RECIPES: dict[str, LesionRecipe] = {
         rim_irregularity=(0.25, 0.8),
         rim_gap=(0.0, 0.5),
         texture=(0.15, 0.5),
+        texture_mm=(2.5, 10.0),
         edge_mm=(0.0, 4.0),
         core_edge_mm=(0.0, 5.0),
         transparency=(0.0, 0.25),

@@ -125,6 +125,19 @@ def test_tissue_is_pushed_aside_as_if_the_lesion_had_grown():
         assert shift > 0.4
 
 
+def test_a_neighbours_push_and_oedema_move_no_lesion():
+    scan = even_scan()
+    quiet = plain(count=2, radius_mm=(5.0, 9.0), beside=1.0, min_gap_mm=2.0)
+    loud = quiet.model_copy(
+        update={"halo_mm": (10.0, 10.0), "halo_contrast": (-90.0, -90.0), "mass_effect": (0.8, 0.8)}
+    )
+    for recipe in (quiet, loud):
+        made = insert_lesions([scan], None, recipe, np.random.default_rng(0))
+        bright = made.channels[0].array > LEVEL + 150
+        label = made.label_map.array > 0
+        assert 2 * (label & bright).sum() / (label.sum() + bright.sum()) > 0.96
+
+
 def test_the_scans_noise_goes_on_inside():
     scan = even_scan(noise=20.0)
     made, distance = insert(scan, radius_mm=14.0, noise=1.0)
