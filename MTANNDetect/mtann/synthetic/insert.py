@@ -98,22 +98,16 @@ def insert_lesions(
     labels = np.zeros(first.geometry.shape_zyx, dtype=np.uint8)
     for label, one in enumerate(placed, start=1):
         labels[one.box][one.outline] = label
-    lesions = [
-        SyntheticLesion(
-            label,
-            one.lesion.shape.kind,
-            one.lesion.centre_lps_mm,
-            one.lesion.shape.radius_mm,
-            int(one.outline.sum()) * first.geometry.voxel_volume_mm3,
-            tuple(stroke.bright for stroke in own),
-        )
+    voxel_mm3 = first.geometry.voxel_volume_mm3
+    lesions = tuple(
+        _described(label, one, own, voxel_mm3)
         for label, (one, own) in enumerate(zip(placed, strokes, strict=True), start=1)
-    ]
+    )
     painted = tuple(
         channel.with_array(_as_type(canvas.array, channel.array))
         for channel, canvas in zip(channels, canvases, strict=True)
     )
-    return SyntheticCase(painted, Volume(labels, first.geometry, "lesions"), tuple(lesions))
+    return SyntheticCase(painted, Volume(labels, first.geometry, "lesions"), lesions)
 
 
 def _canvas(channel: Volume, first: Volume, free: Volume, tissue: BoolVolume) -> Canvas:
@@ -140,6 +134,12 @@ def _strokes(
         Stroke(placed.lesion, draw_brightness(recipe, name, canvas.levels, seen, random), push)
         for canvas, name in zip(canvases, names, strict=True)
     ]
+
+
+def _described(label: int, placed: Placed, strokes: Sequence[Stroke], voxel_mm3: float) -> SyntheticLesion:
+    shape, volume_mm3 = placed.lesion.shape, int(placed.outline.sum()) * voxel_mm3
+    bright = tuple(stroke.bright for stroke in strokes)
+    return SyntheticLesion(label, shape.kind, placed.lesion.centre_lps_mm, shape.radius_mm, volume_mm3, bright)
 
 
 def _count(recipe: LesionRecipe, random: np.random.Generator) -> int:

@@ -136,7 +136,7 @@ def paint(canvas: Canvas, strokes: Sequence[Stroke], blur_mm: float, noise: floa
         random: Source of that noise.
     """
     original = canvas.array.copy()
-    shown = [(stroke, box) for stroke in strokes if (box := _context(canvas, stroke.lesion)) is not None]
+    shown = [(stroke, box) for stroke in strokes if (box := _box(canvas, stroke.lesion, _CONTEXT_MM)) is not None]
     tissue_levels = [local_level(original[box], canvas.tissue[box], canvas.levels) for _, box in shown]
     for stroke, _ in shown:
         if stroke.mass_effect > 0:
@@ -144,7 +144,10 @@ def paint(canvas: Canvas, strokes: Sequence[Stroke], blur_mm: float, noise: floa
     for (stroke, _), level in zip(shown, tissue_levels, strict=True):
         if stroke.bright.halo != 0:
             _paint_halo(canvas, stroke.lesion, level, stroke.bright.halo)
-    for (stroke, box), level in zip(shown, tissue_levels, strict=True):
+    for (stroke, _), level in zip(shown, tissue_levels, strict=True):
+        box = _box(canvas, stroke.lesion, 1.5 * blur_mm)
+        if box is None:
+            continue
         before = canvas.array[box]
         inside, opaque, signal = render(stroke.lesion, crop(canvas.geometry, box), stroke.bright, blur_mm)
         grain = noise * scan_noise(before.shape, canvas.levels, random)
@@ -155,9 +158,9 @@ def paint(canvas: Canvas, strokes: Sequence[Stroke], blur_mm: float, noise: floa
         canvas.array[box] = np.where(canvas.tissue[box], np.maximum(after, canvas.levels.least), before)
 
 
-def _context(canvas: Canvas, lesion: PlacedShape) -> Box | None:
-    """The voxels of a lesion and the tissue about it."""
-    return grid_box(canvas.geometry, lesion.centre_lps_mm, lesion.shape.depth.half_mm + _CONTEXT_MM)
+def _box(canvas: Canvas, lesion: PlacedShape, margin_mm: float) -> Box | None:
+    """The voxels of a lesion and what is about it."""
+    return grid_box(canvas.geometry, lesion.centre_lps_mm, lesion.shape.depth.half_mm + margin_mm)
 
 
 def render(lesion: PlacedShape, grid: Geometry, bright: Brightness, blur_mm: float) -> tuple[Float32, Float32, Float32]:

@@ -88,6 +88,9 @@ class LesionRecipe(ChannelLook):
     patchy: Weight = Field(1.0, description="weight of lesions that enhance in patches")
     part_solid: Weight = Field(0.0, description="weight of lesions with a faint zone about a solid part")
     solid_below_mm: float = Field(3.0, ge=0, description="lesions below this radius are solid, in mm")
+    hollow_above_mm: float | None = Field(
+        None, ge=0, description="lesions above this radius are not solid, as they outgrow their blood supply, in mm"
+    )
     rim_fraction: Share = Field((0.1, 0.5), description="thickness of the rim, as a fraction of the radius")
     rim_mm: Length = Field((1.0, 8.0), description="least and greatest thickness of the rim, in mm")
     rim_irregularity: Share = Field((0.1, 0.6), description="unevenness of the rim's thickness, relative deviation")

@@ -91,6 +91,8 @@ class LesionShape:
 def draw_shape(recipe: LesionRecipe, radius_mm: float, random: np.random.Generator) -> LesionShape:
     """Draw a lesion of a size: its kind, outline, core, texture and halo."""
     weights = np.array(recipe.weights)
+    if recipe.hollow_above_mm is not None and radius_mm > recipe.hollow_above_mm and weights[1:].any():
+        weights[0] = 0
     kind = KINDS[int(random.choice(len(KINDS), p=weights / weights.sum()))]
     if radius_mm < recipe.solid_below_mm:
         kind = "solid"

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from grids import grid
 
 from mtann.cases import load_training_case, read_case_list
 from mtann.cli import main
@@ -17,7 +18,7 @@ FAST = ("--radius-mm", "3,6", "--mass-effect", 0, "--halo-mm", 0, "--tissue", "e
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
     path = tmp_path_factory.mktemp("scans") / "t1c.nii.gz"
-    volume = even_scan()
+    volume = even_scan(grid((44, 44, 44)))
     write_volume(volume.with_array(volume.array.astype(np.int16)), path)
     return path
 
@@ -78,7 +79,7 @@ def test_the_same_command_gives_the_same_files(scan, tmp_path):
 def test_a_list_keeps_patients_subgroups_masks_and_real_lesions(scan, tmp_path):
     volume = read_volume(scan)
     mask, real = np.zeros(volume.array.shape, np.uint8), np.zeros(volume.array.shape, np.uint8)
-    mask[5:55, 5:55, 5:55] = 1
+    mask[3:41, 3:41, 3:41] = 1
     real[10:16, 10:16, 10:16] = 1
     write_volume(volume.with_array(mask), tmp_path / "mask.nii.gz")
     write_volume(volume.with_array(real), tmp_path / "real.nii.gz")

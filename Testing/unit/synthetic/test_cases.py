@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from grids import grid
 
 from mtann.cases import TrainingCase
 from mtann.errors import CancelledError, SettingsError
@@ -15,7 +16,7 @@ RECIPE = plain(count=2, radius_mm=4.0)
 
 
 def case(name="a", patient="p", lesions=(REAL,)):
-    return TrainingCase(name, patient, (even_scan(),), lesions)
+    return TrainingCase(name, patient, (even_scan(grid((44, 44, 44))),), lesions)
 
 
 def test_each_case_gives_as_many_copies_of_the_same_patient():

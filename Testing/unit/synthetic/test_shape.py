@@ -74,6 +74,12 @@ def test_small_lesions_are_solid():
     assert not (drawn(radius_mm=2.9, solid=0, ring=1).core.values > 0).any()
 
 
+def test_large_lesions_are_hollow_where_the_recipe_says_so():
+    kinds = {drawn(seed, radius, ring=1, hollow_above_mm=9.0).kind for seed in range(8) for radius in (9.1, 12.0)}
+    assert kinds == {"ring"}
+    assert {drawn(seed, 9.0, ring=1, hollow_above_mm=9.0).kind for seed in range(8)} == {"solid", "ring"}
+
+
 @pytest.mark.parametrize("share", [0.25, 0.75])
 def test_a_gap_takes_its_share_of_the_rim(share):
     shape = drawn(radius_mm=10.0, solid=0, ring=1, rim_fraction=0.3, rim_gap=share)
