@@ -1,7 +1,7 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,15 @@ from mtann.detection.operating_points import OperatingPoint, choose_operating_po
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
 from mtann.experts.teach import Experts, teach_experts
-from mtann.fitting import TaughtCase, TrainingPlan, fit_networks, lesions_outside, prepare_cases, usable_folds
+from mtann.fitting import (
+    TaughtCase,
+    TrainingPlan,
+    fit_networks,
+    lesions_outside,
+    prepare_cases,
+    usable_folds,
+    with_sizes,
+)
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
@@ -26,7 +34,6 @@ from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
-from mtann.sampling.radius import with_radii
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
 
 if TYPE_CHECKING:
@@ -80,7 +87,7 @@ def train(
     """
     run = Run(progress, cancelled)
     _check_cases(cases, channels)
-    cases = [_sized(case, training) for case in cases]
+    cases = with_sizes(cases, training.point_radius_mm if training else None)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
@@ -136,13 +143,6 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None
             )
     if not any(case.lesions for case in cases):
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")
-
-
-def _sized(case: TrainingCase, training: TrainingSettings | None) -> TrainingCase:
-    """The case with a radius for every lesion and non-lesion."""
-    radius = training.point_radius_mm if training else None
-    lesions, non_lesions = (with_radii(kind, case.channels, radius) for kind in (case.lesions, case.non_lesions))
-    return replace(case, lesions=lesions, non_lesions=non_lesions)
 
 
 def _make_plan(

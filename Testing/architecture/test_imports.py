@@ -26,7 +26,7 @@ ORDER = (
     ("fitting",),
     ("out_of_fold",),
     ("experts",),
-    ("pipeline", "teach"),
+    ("pipeline", "retrain", "teach"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )
