@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from small_models import GRID, ball_model, balls
+from small_models import BALLS, ball_model, balls
 
 from mtann.cli import main
 from mtann.models.bundle import save_bundle
@@ -14,7 +14,7 @@ from mtann.volume_io import write_volume
 def files(tmp_path):
     save_bundle(ball_model(), tmp_path / "model")
     write_volume(balls(30).volume, tmp_path / "scan.nii.gz")
-    x, y, z = GRID.lps_from_index([10, 20, 20])
+    x, y, z = BALLS[0].centre_lps_mm
     (tmp_path / "clicks.csv").write_text(f"x_lps_mm,y_lps_mm,z_lps_mm\n{x},{y},{z}\n")
     (tmp_path / "cases.csv").write_text("case,patient,t1c,lesions,non_lesions\na,a,scan.nii.gz,clicks.csv,\n")
     return tmp_path
