@@ -13,7 +13,15 @@ from mtann.detection.operating_points import OperatingPoint, choose_operating_po
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
 from mtann.experts.teach import Experts, teach_experts
-from mtann.fitting import TaughtCase, TrainingPlan, fit_networks, lesions_outside, prepare_cases, usable_folds
+from mtann.fitting import (
+    TaughtCase,
+    TrainingPlan,
+    fit_networks,
+    lesions_outside,
+    prepare_cases,
+    usable_folds,
+    with_sizes,
+)
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
@@ -25,6 +33,7 @@ from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
+from mtann.sampling.lesions import DEFAULT_RADIUS_MM
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
 
 if TYPE_CHECKING:
@@ -78,6 +87,7 @@ def train(
     """
     run = Run(progress, cancelled)
     _check_cases(cases, channels)
+    cases = with_sizes(cases, training.point_radius_mm if training else None)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
@@ -151,7 +161,7 @@ def _make_plan(
     detection = detection or DetectionSettings()
     inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
     if not detection.scales_mm:
-        radii = [lesion.radius_mm or training.point_radius_mm for case in cases for lesion in case.lesions]
+        radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
         detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
     return TrainingPlan(
         inputs=inputs,

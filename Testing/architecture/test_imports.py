@@ -18,7 +18,7 @@ ORDER = (
     ("volume*",),
     ("phantoms", "planning", "preprocess", "sampling"),
     ("cases",),
-    ("backends", "networks"),
+    ("backends", "networks", "synthetic"),
     ("inference", "training"),
     ("detection",),
     ("evaluation", "explanation", "models"),
@@ -26,7 +26,7 @@ ORDER = (
     ("fitting",),
     ("out_of_fold",),
     ("experts",),
-    ("explaining", "pipeline", "teach"),
+    ("explaining", "pipeline", "retrain", "teach"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

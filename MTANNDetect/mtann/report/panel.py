@@ -36,19 +36,24 @@ def draw_panel(
         colours: What lies over the image (v, u, 4); without it, the grey window suits what the view shows.
         caption: What to write above the panel.
     """
-    draw_image(axes, scene.grey(view, own_window=colours is None), view, colours, caption)
+    draw_image(axes, scene.grey(view, own_window=colours is None), view, colours)
     for candidate, share in scene.outlines(view):
         _draw_outline(axes, view, candidate, share, candidate == current)
     if current is not None:
         draw_arms(axes, view, current.centroid_lps_mm, current.max_diameter_mm / 2)
+    draw_frame(axes, view, caption)
 
 
-def draw_image(axes: Axes, grey: FloatArray, view: View, colours: FloatArray | None, caption: str) -> None:
-    """Draw what a view shows of an image (0 for black to 1 for white), with orientation letters and a scale bar."""
-    left, right, bottom, top = view.extent_uv_mm
+def draw_image(axes: Axes, grey: FloatArray, view: View, colours: FloatArray | None = None) -> None:
+    """Draw what a view shows of an image (v, u), 0 for black to 1 for white, and what lies over it (v, u, 4)."""
     axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=view.extent_uv_mm, interpolation="bilinear")
     if colours is not None:
         axes.imshow(colours, extent=view.extent_uv_mm, interpolation="bilinear")
+
+
+def draw_frame(axes: Axes, view: View, caption: str) -> None:
+    """What every panel has: the view's limits, orientation letters, a scale bar and a caption above."""
+    left, right, bottom, top = view.extent_uv_mm
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], facecolor="black")
     for spine in axes.spines.values():
         spine.set(color="#30363c", linewidth=0.8)

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from mtann.geometry import Geometry
 from mtann.preprocess.grid import resample
-from mtann.sampling.lesions import Lesion
+from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
 from mtann.settings import TrainingSettings
 from mtann.volume import Volume
 
@@ -47,7 +47,7 @@ def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
     """
     spacing = np.array(grid.spacing_zyx_mm)
     in_plane_mm = grid.spacing_xyz_mm[0]
-    radius_mm = lesion.radius_mm or settings.point_radius_mm
+    radius_mm = lesion.radius_mm or settings.point_radius_mm or DEFAULT_RADIUS_MM
     sigma_mm = max(settings.teaching_sigma_factor * radius_mm, settings.min_teaching_sigma_voxels * in_plane_mm)
     if settings.fixed_teaching_sigma_voxels is not None:
         sigma_mm = settings.fixed_teaching_sigma_voxels * in_plane_mm
