@@ -1,6 +1,6 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,16 +25,20 @@ from mtann.fitting import (
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
-from mtann.out_of_fold import out_of_fold
+from mtann.out_of_fold import Findings, out_of_fold
 from mtann.output_folder import check_output
 from mtann.preprocess.choose import Preprocessing, check_channel_names, choose_channel
 from mtann.preprocess.grid import default_spacing_mm
 from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
+from mtann.report.training import TrainingReport
+from mtann.report.training_page import training_page
 from mtann.sampling.folds import Fold, patient_folds
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
+from mtann.thinning import learn_curve
+from mtann.training_report import make_report
 
 if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
@@ -57,6 +61,8 @@ def train(
     card: dict[str, Any] | None = None,
     output: Path | str | None = None,
     device: Device = "auto",
+    learning_curve: bool = False,
+    told: Callable[[TrainingReport], None] | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> ModelBundle:
@@ -76,8 +82,11 @@ def train(
         spacing_mm: Spacing of the model's grid in mm; the median in-plane spacing clamped to 0.5 to 1 if None.
         preprocessing: Steps and normalisation by channel name; no steps, and what suits the images, for the others.
         card: More fields of ``model.json``, such as ``licence`` or ``intended_use``.
-        output: Folder to save the bundle to.
+        output: Folder to save the bundle to, with the page ``training_report.html`` beside the model's own files.
         device: Where to compute.
+        learning_curve: Whether to train again on a quarter, half and three quarters of the lesions, so that the report
+            says whether more would help; takes about three times as long again.
+        told: Called with how the training went.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -86,23 +95,34 @@ def train(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    _check_cases(cases, channels)
+    _check_cases(cases, channels, (training or TrainingSettings()).folds if learning_curve else None)
     cases = with_sizes(cases, training.point_radius_mm if training else None)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
     # Made before the work and completed after it, so that a wrong name does not cost a training.
     draft = _describe(cases, plan, name=name, class_name=class_name, **(card or {}))
+    bundle, report = _teach(cases, plan, draft, learning_curve, run)
+    if output is not None:
+        run.report("report", 0.98, "Writing the model and the training report")
+        save_bundle(bundle, output, training_page(report))
+    if told is not None:
+        told(report)
+    run.report("done", 1.0, f"Model '{name}' is ready")
+    return bundle
+
+
+def _teach(
+    cases: Sequence[TrainingCase], plan: TrainingPlan, draft: ModelCard, learning_curve: bool, run: Run
+) -> tuple[ModelBundle, TrainingReport]:
     taught = prepare_cases(cases, plan, run.part(0.0, 0.15))
     has_lesions = [bool(case.lesions) for case in cases]
     folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed, has_lesions)
     folds = usable_folds(taught, folds)
-    learnt = _learn(taught, folds, plan, run.part(0.15, 1.0))
+    learnt = _learn(taught, folds, plan, run.part(0.15, 0.4 if learning_curve else 0.98))
+    curve = learn_curve(taught, folds, learnt.findings, plan, run.part(0.4, 0.98)) if learning_curve else None
     bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks)
-    if output is not None:
-        save_bundle(bundle, output)
-    run.report("done", 1.0, f"Model '{name}' is ready")
-    return bundle
+    return bundle, make_report(bundle, taught, learnt.findings, learnt.experts, curve)
 
 
 @dataclass(frozen=True)
@@ -110,6 +130,7 @@ class _Learnt:
     """What training brings out: the single MTANN and its experts, and how they did out of fold."""
 
     networks: tuple["MTANN", ...]
+    findings: Findings
     experts: Experts | None
     points: tuple[OperatingPoint, ...]
 
@@ -128,10 +149,10 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
         lesions = [case.lesion_scores(scores) for case, scores in pairs]
         alarms = [case.false_alarm_scores(scores) for case, scores in pairs]
     points = choose_operating_points(lesions, alarms, findings.chosen_on)
-    return _Learnt((single, *(experts.networks if experts else ())), experts, points)
+    return _Learnt((single, *(experts.networks if experts else ())), findings, experts, points)
 
 
-def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None:
+def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str], curve_folds: int | None) -> None:
     if not cases:
         raise CasesError("There is no case to learn from. Give at least one image with lesions.")
     expected = len(channels) or len(cases[0].channels)
@@ -143,6 +164,12 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None
             )
     if not any(case.lesions for case in cases):
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")
+    patients = {case.patient for case in cases if case.lesions}
+    if curve_folds is not None and (len(patients) < 2 or curve_folds < 2):
+        raise CasesError(
+            f"A learning curve needs lesions in at least two patients and two folds; found {len(patients)} patient(s) "
+            f"with lesions and {curve_folds} folds. Train without it."
+        )
 
 
 def _make_plan(

@@ -25,7 +25,8 @@ ORDER = (
     ("report",),
     ("fitting",),
     ("out_of_fold",),
-    ("experts",),
+    ("experts", "thinning"),
+    ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py

@@ -8,10 +8,11 @@ from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
 from mtann.commands.options import add_common, add_device, add_settings, read_settings
 from mtann.errors import SettingsError
-from mtann.models.bundle import BUNDLE_FOLDER
+from mtann.models.bundle import BUNDLE_FOLDER, TRAINING_REPORT_FILE, ModelBundle
 from mtann.output_folder import check_output, recover_folder
 from mtann.preprocess.choose import check_channel_names
 from mtann.progress import Progress
+from mtann.report.training import TrainingReport
 from mtann.report.words import count_words
 from mtann.settings import PRESETS, DetectionSettings, NetworkSettings, TrainingSettings, preset
 from mtann.teach import train
@@ -60,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="starting point of all settings below (default: default)",
     )
     parser.add_argument("--series", help="which DICOM series, by number or UID, where a folder holds several")
+    parser.add_argument(
+        "--learning-curve",
+        action="store_true",
+        help="also train on a quarter, half and three quarters of the lesions, to see whether more would help; "
+        "takes about three times as long again",
+    )
     add_preprocessing(parser)
     add_device(parser)
     add_common(parser)
@@ -91,6 +98,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "licence": arguments.licence,
         **({"intended_use": arguments.intended_use} if arguments.intended_use else {}),
     }
+    reports: list[TrainingReport] = []
     bundle = train(
         cases,
         name=arguments.name or arguments.output.resolve().name,
@@ -104,8 +112,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         card=card,
         output=arguments.output,
         device=arguments.device,
+        learning_curve=arguments.learning_curve,
+        told=reports.append,
         progress=console.progress,
     )
+    (report,) = reports
+    _tell(console, bundle, report, arguments.output)
+    document = {"output": str(arguments.output), "sha256": bundle.sha256, **bundle.card.model_dump(mode="json")}
+    console.finish({**document, "summary": report.summary, "mean_sensitivity": report.froc.mean_sensitivity})
+    return 0
+
+
+def _tell(console: Console, bundle: ModelBundle, report: TrainingReport, output: Path) -> None:
+    """Say what came of it."""
     console.say(
         f"Model '{bundle.card.name}' learnt from {count_words(bundle.card.training_lesions, 'lesion')} "
         f"in {count_words(bundle.card.training_cases, 'case')}."
@@ -115,8 +134,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             f"  {point.name}: threshold {point.threshold:.3f} finds {point.sensitivity:.0%} of {point.lesions} lesions "
             f"at {point.fp_per_case:.1f} false alarms a case (chosen on {point.chosen_on})"
         )
+    console.say(report.summary)
+    if report.curve:
+        console.say(report.curve.words)
     for note in bundle.card.notes:
         console.warn(note)
-    console.say(f"Written to {arguments.output}.")
-    console.finish({"output": str(arguments.output), "sha256": bundle.sha256, **bundle.card.model_dump(mode="json")})
-    return 0
+    console.say(f"Written to {output}.")
+    console.say(
+        f"Report: {output / TRAINING_REPORT_FILE} (it shows the training cases; delete it before passing the model on)"
+    )

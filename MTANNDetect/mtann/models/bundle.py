@@ -23,9 +23,12 @@ from mtann.output_folder import FolderKind, replace_folder
 if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
 
-CARD_FILE, WEIGHTS_FILE = "model.json", "weights.safetensors"
+CARD_FILE, WEIGHTS_FILE, TRAINING_REPORT_FILE = "model.json", "weights.safetensors", "training_report.html"
 BUNDLE_FOLDER = FolderKind(
-    "model bundle", CARD_FILE, ("schema_version", "kind", "weights_sha256"), (CARD_FILE, WEIGHTS_FILE)
+    "model bundle",
+    CARD_FILE,
+    ("schema_version", "kind", "weights_sha256"),
+    (CARD_FILE, WEIGHTS_FILE, TRAINING_REPORT_FILE),
 )
 
 
@@ -105,8 +108,14 @@ def make_bundle(card: ModelCard, networks: Sequence["MTANN"]) -> ModelBundle:
     return ModelBundle(card, weights, _checksum(card.model_dump(mode="json")))
 
 
-def save_bundle(bundle: ModelBundle, directory: Path | str) -> None:
+def save_bundle(bundle: ModelBundle, directory: Path | str, training_report: str | None = None) -> None:
     """Write a bundle; a former bundle in the same place is replaced only once the new one is complete.
+
+    Args:
+        bundle: The model.
+        directory: Folder to write; missing parents are made.
+        training_report: A page to lay beside it. It is no part of the model, and the checksum does not cover it: it
+            shows training cases, so whoever passes the model on may delete it.
 
     Raises:
         OutputError: The place is taken by something else, or cannot be written.
@@ -119,6 +128,8 @@ def save_bundle(bundle: ModelBundle, directory: Path | str) -> None:
         # Taken anew: a bundle read from an older file lacks fields that are written now with their defaults.
         document["checksum"] = _checksum(document)
         (work / CARD_FILE).write_bytes(_canonical(document).encode("utf-8"))
+        if training_report is not None:
+            (work / TRAINING_REPORT_FILE).write_text(training_report, encoding="utf-8", newline="\n")
 
 
 def load_bundle(directory: Path | str) -> ModelBundle:

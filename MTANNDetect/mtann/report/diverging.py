@@ -42,9 +42,9 @@ def draw_signed_scale(axes: Axes, limit: float, title: str) -> None:
     axes.set_title(title, fontsize=9, color=TEXT, pad=3)
 
 
-def png_bytes(figure: Figure) -> bytes:
+def png_bytes(figure: Figure, background: str = BACKGROUND) -> bytes:
     """A figure as a PNG whose bytes depend on nothing but the picture."""
     file = io.BytesIO()
     options = {"compress_level": 6}
-    figure.savefig(file, format="png", facecolor=BACKGROUND, metadata={"Software": None}, pil_kwargs=options)
+    figure.savefig(file, format="png", facecolor=background, metadata={"Software": None}, pil_kwargs=options)
     return file.getvalue()

@@ -47,15 +47,8 @@ class Scene:
     boxes: list[Any] = field(repr=False)
 
     def grey(self, view: View, own_window: bool = False) -> FloatArray:
-        """The image in a plane (v, u), 0 for black to 1 for white.
-
-        With ``own_window``, white moves up to what is bright in this view, so that a bright lesion keeps its texture.
-        """
-        low, high = self.window
-        values = view.resample(self.image, outside=low)
-        if own_window:
-            high = max(high, float(np.percentile(values, 99.5)))
-        return np.clip((values - low) / (high - low), 0, 1)
+        """The image in a plane; see :func:`grey_of`."""
+        return grey_of(self.image, self.window, view, own_window)
 
     def colours(self, view: View) -> FloatArray:
         """The likelihood in a plane as red, green, blue and opacity (v, u, 4), transparent where there is little."""
@@ -108,7 +101,7 @@ class Scene:
 
 def make_scene(image: Volume, result: DetectionResult) -> Scene:
     """Choose the grey window, the field of view and the range of the likelihood colours."""
-    step = max(1, round((image.array.size / _SAMPLES) ** (1 / 3)))
+    step = _sampling_step(image)
     sample = image.array[::step, ::step, ::step].astype(np.float64)
     low, high = _window(sample)
     tissue = np.argwhere(sample > low + 0.1 * (high - low)) * step
@@ -121,6 +114,29 @@ def make_scene(image: Volume, result: DetectionResult) -> Scene:
     return Scene(image, result, (low, high), image.geometry.lps_from_index(tissue), float(top), boxes)
 
 
+def grey_of(image: Volume, window: tuple[float, float], view: View, own_window: bool = False) -> FloatArray:
+    """An image in a plane (v, u), 0 for black to 1 for white.
+
+    With ``own_window``, white moves up to what is bright in this view, so that a bright lesion keeps its texture.
+    """
+    low, high = window
+    values = view.resample(image, outside=low)
+    if own_window:
+        high = max(high, float(np.percentile(values, 99.5)))
+    return np.clip((values - low) / (high - low), 0, 1)
+
+
+def grey_window(image: Volume) -> tuple[float, float]:
+    """Image values for black and white that few voxels cannot move; padding and empty background do not count."""
+    step = _sampling_step(image)
+    return _window(image.array[::step, ::step, ::step].astype(np.float64))
+
+
+def _sampling_step(image: Volume) -> int:
+    step: float = (image.array.size / _SAMPLES) ** (1 / 3)
+    return max(1, round(step))
+
+
 def likelihood_colours(fraction: npt.ArrayLike) -> FloatArray:
     """Colour and opacity (..., 4) of likelihoods as fractions (...) of the top of the scale."""
     fraction = np.clip(np.asarray(fraction, dtype=np.float64), 0, 1)
@@ -130,7 +146,6 @@ def likelihood_colours(fraction: npt.ArrayLike) -> FloatArray:
 
 
 def _window(sample: FloatArray) -> tuple[float, float]:
-    """Values for black and white that few voxels cannot move; padding and empty background do not count."""
     tissue = sample[(sample != sample.min()) & (sample != 0)]
     if tissue.size < 2:
         tissue = sample.ravel()

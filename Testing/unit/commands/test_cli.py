@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -222,6 +223,24 @@ def test_training_from_a_list_gives_a_model_that_detects(tmp_path, image, capsys
     assert run("models", "info", tmp_path / "mine") == 0
     assert "t1c (mr; trend, window)" in capsys.readouterr().out
     assert run("detect", image, "--model", tmp_path / "mine", "--output", tmp_path / "out") == 0
+
+
+def test_training_ends_with_a_summary_and_says_where_its_report_is(tmp_path, capsys):
+    for seed in (1, 2):
+        phantom = balls(seed)
+        write_volume(phantom.volume, tmp_path / f"i{seed}.nii.gz")
+        write_volume(phantom.labels, tmp_path / f"l{seed}.nii.gz")
+    rows = [{"case": f"c{s}", "patient": f"p{s}", "t1c": f"i{s}.nii.gz", "lesions": f"l{s}.nii.gz"} for s in (1, 2)]
+    cases = write_list(tmp_path / "cases.csv", rows)
+    quick = ["--steps", 30, "--hidden", 4, "--dilations", 1, "--folds", 2, "--negatives-per-case", 500]
+    command = ["train", "mtann", "--cases", cases, "--output", tmp_path / "mine", "--mining-rounds", 0, *quick]
+    assert run(*command, "--learning-curve") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"Finds \d+% at 1, \d+% at 2 and \d+% at 4 false alarms a case, of 4 lesions in 2 cases", said)
+    assert "From half of the lesions to all" in said
+    page = tmp_path / "mine" / "training_report.html"
+    assert f"Report: {page}" in said
+    assert "Would more lesions help?" in page.read_text(encoding="utf-8")
 
 
 def test_training_reads_the_chosen_series(tmp_path, monkeypatch):
