@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mtann.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda", "mps", "xpu"]
+Task = Literal["detection", "classification"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -63,6 +64,11 @@ class NetworkSettings(Settings):
 class TrainingSettings(Settings):
     """How an MTANN is taught."""
 
+    task: Task = Field(
+        "detection",
+        description="detection: find lesions in whole images; "
+        "classification: tell lesions from non-lesions among given candidates",
+    )
     teacher: Literal["auto", "gaussian", "soft_mask"] = Field(
         "auto",
         description=(
@@ -84,7 +90,10 @@ class TrainingSettings(Settings):
     )
     steps: int = Field(1000, ge=1, description="gradient steps before mining, and again in each mining round")
     mining_rounds: int = Field(
-        1, ge=0, le=5, description="times that the strongest false responses are added as negatives"
+        1,
+        ge=0,
+        le=5,
+        description="times that the strongest false responses are added as negatives; none for classification",
     )
     batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
     learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")

@@ -25,7 +25,7 @@ from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
-from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
+from mtann.settings import DetectionSettings, Device, NetworkSettings, Task, TrainingSettings, make_settings
 
 if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
@@ -77,7 +77,8 @@ def train(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    _check_cases(cases, channels)
+    training = training or TrainingSettings()
+    _check_cases(cases, channels, training.task)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
@@ -86,7 +87,7 @@ def train(
     taught = prepare_cases(cases, plan, run.part(0.0, 0.15))
     has_lesions = [bool(case.lesions) for case in cases]
     folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed, has_lesions)
-    folds = usable_folds(taught, folds)
+    folds = usable_folds(taught, folds, plan)
     learnt = _learn(taught, folds, plan, run.part(0.15, 1.0))
     bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks)
     if output is not None:
@@ -121,7 +122,7 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
     return _Learnt((single, *(experts.networks if experts else ())), experts, points)
 
 
-def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None:
+def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str], task: Task) -> None:
     if not cases:
         raise CasesError("There is no case to learn from. Give at least one image with lesions.")
     expected = len(channels) or len(cases[0].channels)
@@ -133,13 +134,18 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None
             )
     if not any(case.lesions for case in cases):
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")
+    if task == "classification" and not any(case.non_lesions for case in cases):
+        raise CasesError(
+            "All given candidates are lesions; to tell them apart, non-lesions are needed, too. "
+            "Give a detector's false alarms in the column 'non_lesions', or use the task 'detection'."
+        )
 
 
 def _make_plan(
     cases: Sequence[TrainingCase],
     channels: Sequence[str],
     network: NetworkSettings | None,
-    training: TrainingSettings | None,
+    training: TrainingSettings,
     detection: DetectionSettings | None,
     spacing_mm: float | None,
     preprocessing: Mapping[str, Preprocessing],
@@ -147,8 +153,10 @@ def _make_plan(
 ) -> TrainingPlan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
     names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
-    network, training = network or NetworkSettings(), training or TrainingSettings()
-    detection = detection or DetectionSettings()
+    network, detection = network or NetworkSettings(), detection or DetectionSettings()
+    if training.task == "classification":
+        # What to reject is given; the model's card then says that nothing was mined.
+        training = training.model_copy(update={"mining_rounds": 0})
     inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
     if not detection.scales_mm:
         radii = [lesion.radius_mm or training.point_radius_mm for case in cases for lesion in case.lesions]
@@ -209,7 +217,7 @@ def _describe(cases: Sequence[TrainingCase], plan: TrainingPlan, /, **fields: An
 def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
     """Add what training brought out: operating points, how far down candidates are kept, and what to know."""
     notes, points = list(draft.notes), learnt.points
-    if outside:
+    if outside and draft.training.task == "detection":
         notes.append(
             f"{outside} of {draft.training_lesions} training lesions lie outside the tissue that is searched "
             f"(mask '{draft.inputs.mask}'), where nothing can be found. Give masks that include such lesions."
