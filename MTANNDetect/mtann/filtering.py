@@ -23,6 +23,7 @@ from mtann.pipeline import channels_in_order, input_references, resolve_threshol
 from mtann.preprocess.grid import restore
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
+from mtann.sampling.radius import with_radii
 from mtann.settings import DetectionSettings, Device
 from mtann.volume import Volume
 
@@ -63,8 +64,7 @@ def filter_candidates(
         cancelled: Asked often whether to stop.
 
     Returns:
-        Every given candidate once, by descending score; in the label map its outline or sphere (where several meet,
-        that of the highest score). The likelihood volume shows why.
+        Every given candidate once, with its outline or sphere in the label map (where several meet, the best one's).
 
     Raises:
         MTANNError: Something about the input, the model or a setting must be mended; the message says what.
@@ -74,12 +74,11 @@ def filter_candidates(
     bundle, where = open_model(model), choose_device(device)
     settings = settings or bundle.card.detection
     chosen = resolve_threshold(bundle.card, threshold, operating_point, "classification")
-    channels = channels_in_order(volumes, bundle.card)
-    image = channels[0]
+    image, *_ = channels = channels_in_order(volumes, bundle.card)
     _check(candidates, image)
     prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
     likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
-    labels, scored = _scored(candidates, bundle, prepared, image, where, run.part(0.8, 1.0))
+    labels, scored = _scored(candidates, bundle, prepared, channels, where, run.part(0.8, 1.0))
     run.report("done", 1.0, f"{len(scored)} candidates")
     given = InputReference("candidates", source, hash_given(candidates))
     return DetectionResult(
@@ -96,26 +95,28 @@ def filter_candidates(
 
 
 def _scored(
-    given: Sequence[GivenCandidate],
+    candidates: Sequence[GivenCandidate],
     bundle: ModelBundle,
     prepared: PreparedCase,
-    image: Volume,
+    channels: Sequence[Volume],
     device: "torch.device",
     run: Run,
 ) -> tuple[LabelVolume, tuple[Candidate, ...]]:
-    """The label map on the image's grid, and the candidates by descending score."""
+    """The label map on the first channel's grid, and the candidates by descending score."""
     from mtann.detection.ask import ask_networks
 
-    card = bundle.card
-    candidates = as_candidates(given, prepared.grid, card.training, card.class_name)
-    scores = ask_networks(bundle.networks(), prepared, candidates, device=device, run=run.part(0.0, 0.8))
+    card, grid = bundle.card, channels[0].geometry
+    given = with_radii(candidates, channels, card.training.point_radius_mm)
+    unscored = as_candidates(given, prepared.grid, card.training, card.class_name)
+    scores = ask_networks(bundle.networks(), prepared, unscored, device=device, run=run.part(0.0, 0.8))
     voxels = []
     for number, one in enumerate(given):
         run.report("candidates", 0.8 + 0.2 * number / len(given), f"Outlining candidate {number + 1} of {len(given)}")
-        voxels.append(covered_voxels(one, one.radius_mm or card.training.point_radius_mm, image.geometry))
-    weakest_first = np.argsort(card.combination.apply(scores), kind="stable").tolist()
-    labels = paint(voxels, weakest_first, image.geometry.shape_zyx)
-    return rescore(labels, candidates, scores, card.combination)
+        voxels.append(covered_voxels(one, grid))
+    combined = card.combination.apply(scores)
+    weakest_first = sorted(range(len(given)), key=lambda number: (combined[number], -number))
+    labels = paint(voxels, weakest_first, grid.shape_zyx)
+    return rescore(labels, unscored, scores, card.combination)
 
 
 def _check(candidates: Sequence[GivenCandidate], image: Volume) -> None:

@@ -76,7 +76,7 @@ def _look(fitted: Fitted, number: int, fold: int | None, one: TaughtCase, plan: 
     _, _, candidates = find_candidates(
         likelihood, one.prepared.grid, one.prepared.mask, target, plan.detection, "lesion", run.part(0.7, 1.0)
     )
-    return Finding(number, fold, candidates, match(candidates, one.case.lesions, plan.training.point_radius_mm))
+    return Finding(number, fold, candidates, match(candidates, one.case.lesions))
 
 
 def _ask(fitted: Fitted, number: int, fold: int | None, one: TaughtCase, plan: TrainingPlan, run: Run) -> Finding:

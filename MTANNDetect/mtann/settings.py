@@ -84,7 +84,9 @@ class TrainingSettings(Settings):
         None, description="one Gaussian width for all lesions, in voxels"
     )
     region_factor: Positive = Field(1.7, description="half-width of a training region, in teaching sigmas")
-    point_radius_mm: Positive = Field(4.0, description="radius of a lesion given as a point without one, in mm")
+    point_radius_mm: Positive | None = Field(
+        None, description="radius of lesions given as points without one, in mm; estimated from the images if none"
+    )
     negatives_per_case: int = Field(
         5000, ge=0, description="non-lesion voxels drawn from each case, half at random, half among the bright"
     )

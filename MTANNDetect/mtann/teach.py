@@ -1,7 +1,7 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,9 @@ from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
-from mtann.settings import DetectionSettings, Device, NetworkSettings, Task, TrainingSettings, make_settings
+from mtann.sampling.lesions import DEFAULT_RADIUS_MM
+from mtann.sampling.radius import with_radii
+from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
 
 if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
@@ -78,7 +80,7 @@ def train(
     """
     run = Run(progress, cancelled)
     training = training or TrainingSettings()
-    _check_cases(cases, channels, training.task)
+    cases = _checked(cases, channels, training)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
@@ -122,7 +124,12 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
     return _Learnt((single, *(experts.networks if experts else ())), experts, points)
 
 
-def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str], task: Task) -> None:
+def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: TrainingSettings) -> list[TrainingCase]:
+    """The cases, with a radius for every lesion and non-lesion.
+
+    Raises:
+        CasesError: There is nothing to learn from.
+    """
     if not cases:
         raise CasesError("There is no case to learn from. Give at least one image with lesions.")
     expected = len(channels) or len(cases[0].channels)
@@ -134,11 +141,17 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str], task: T
             )
     if not any(case.lesions for case in cases):
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")
-    if task == "classification" and not any(case.non_lesions for case in cases):
+    if training.task == "classification" and not any(case.non_lesions for case in cases):
         raise CasesError(
             "All given candidates are lesions; to tell them apart, non-lesions are needed, too. "
             "Give a detector's false alarms in the column 'non_lesions', or use the task 'detection'."
         )
+    return [_sized(case, training.point_radius_mm) for case in cases]
+
+
+def _sized(case: TrainingCase, radius_mm: float | None) -> TrainingCase:
+    lesions, non_lesions = (with_radii(kind, case.channels, radius_mm) for kind in (case.lesions, case.non_lesions))
+    return replace(case, lesions=lesions, non_lesions=non_lesions)
 
 
 def _make_plan(
@@ -159,7 +172,7 @@ def _make_plan(
         training = training.model_copy(update={"mining_rounds": 0})
     inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
     if not detection.scales_mm:
-        radii = [lesion.radius_mm or training.point_radius_mm for case in cases for lesion in case.lesions]
+        radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
         detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
     return TrainingPlan(
         inputs=inputs,

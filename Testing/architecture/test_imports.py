@@ -18,7 +18,7 @@ ORDER = (
     ("volume*",),
     ("phantoms", "planning", "preprocess", "sampling"),
     ("cases",),
-    ("backends", "networks"),
+    ("backends", "networks", "synthetic"),
     ("inference", "training"),
     ("detection",),
     ("evaluation", "models"),

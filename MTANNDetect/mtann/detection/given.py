@@ -16,7 +16,7 @@ from mtann.detection.outline import LabelVolume
 from mtann.detection.region import Surroundings
 from mtann.geometry import Geometry
 from mtann.preprocess.grid import resample_mask
-from mtann.sampling.lesions import Lesion
+from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
 from mtann.sampling.teaching import box_between, outline_extent, teaching_sigma_mm
 from mtann.settings import TrainingSettings
 
@@ -64,7 +64,7 @@ def as_candidates(
     """
     candidates = []
     for number, one in enumerate(given, start=1):
-        radius_mm = one.radius_mm or training.point_radius_mm
+        radius_mm = one.radius_mm or DEFAULT_RADIUS_MM
         size = _size(one, radius_mm)
         candidates.append(
             Candidate(
@@ -93,9 +93,10 @@ def _size(place: Lesion, radius_mm: float) -> Size:
     return measure(np.argwhere(place.outline.array), place.outline.geometry)
 
 
-def covered_voxels(place: Lesion, radius_mm: float, grid: Geometry) -> Voxels:
+def covered_voxels(place: Lesion, grid: Geometry) -> Voxels:
     """The voxels (n, 3) of a grid that a place's outline or sphere covers; at least the one nearest to its centre."""
     if place.outline is None:
+        radius_mm = place.radius_mm or DEFAULT_RADIUS_MM
         around = Surroundings(grid, np.array(place.centre_lps_mm), radius_mm)
         box, inside = around.box, around.distance_mm <= radius_mm
     else:

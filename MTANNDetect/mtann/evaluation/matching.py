@@ -7,7 +7,7 @@ import numpy as np
 
 from mtann.detection.candidate import Candidate
 from mtann.geometry import Triple
-from mtann.sampling.lesions import Lesion
+from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
 
 HIT_TOLERANCE_MM = 1.0
 HIT_CRITERION = (
@@ -32,20 +32,23 @@ class Match:
     hits: tuple[int | None, ...]
 
 
-def match(candidates: Sequence[Candidate], lesions: Sequence[Lesion], point_radius_mm: float = 4.0) -> Match:
+def match(candidates: Sequence[Candidate], lesions: Sequence[Lesion]) -> Match:
     """Match candidates to lesions by :data:`HIT_CRITERION`; where several lesions qualify, the nearest is hit."""
     places = [candidate.centroid_lps_mm for candidate in candidates]
-    return match_places(places, [candidate.score for candidate in candidates], lesions, point_radius_mm)
+    return match_places(places, [candidate.score for candidate in candidates], lesions)
 
 
 def match_places(
-    places_lps_mm: Sequence[Triple], scores: Sequence[float], lesions: Sequence[Lesion], point_radius_mm: float = 4.0
+    places_lps_mm: Sequence[Triple],
+    scores: Sequence[float],
+    lesions: Sequence[Lesion],
+    point_radius_mm: float = DEFAULT_RADIUS_MM,
 ) -> Match:
     """Match scored places of any detector, as :func:`match` does."""
     best = [-np.inf] * len(lesions)
     hits: list[int | None] = []
     for place, score in zip(places_lps_mm, scores, strict=True):
-        distances = [_distance_mm(place, lesion, point_radius_mm) for lesion in lesions]
+        distances = [_distance_mm(place, lesion) for lesion in lesions]
         nearest = int(np.argmin(distances)) if distances else 0
         if not distances or distances[nearest] > HIT_TOLERANCE_MM:
             hits.append(None)
@@ -56,10 +59,10 @@ def match_places(
     return Match(tuple(float(score) for score in best), alarms, tuple(hits))
 
 
-def _distance_mm(place_lps_mm: Triple, lesion: Lesion, point_radius_mm: float) -> float:
+def _distance_mm(place_lps_mm: Triple, lesion: Lesion) -> float:
     """Distance from a place to the lesion; 0 within it."""
     if lesion.outline is None:
-        radius = lesion.radius_mm or point_radius_mm
+        radius = lesion.radius_mm or DEFAULT_RADIUS_MM
         return max(0.0, float(np.linalg.norm(np.subtract(place_lps_mm, lesion.centre_lps_mm))) - radius)
     geometry = lesion.outline.geometry
     index = geometry.index_from_lps(place_lps_mm)

@@ -106,7 +106,7 @@ def _evaluate(
         sums += more
     by_member = sums.view(network.members, -1, sums[0].numel()).transpose(1, 2)
     answers = []
-    for part in by_member.split(_VOXELS_AT_ONCE, dim=1):
+    for part in torch.split(by_member, _VOXELS_AT_ONCE, dim=1):
         run.check()
         answers.append(network.finish(part + bias[:, None, :]))
     result: FloatVolume = torch.cat(answers, dim=1).view(-1, *sums.shape[1:]).float().cpu().numpy()

@@ -51,7 +51,7 @@ def has_dark_background(array: FloatVolume) -> bool:
     array = array[tuple(slice(None, None, -(-size // _ENOUGH_VOXELS)) for size in array.shape)]
     if array.min() == array.max():
         return False
-    body = _body(array, _otsu(array))
+    body = _body(array, _otsu(array), Run())
     if body.all() or body.mean() < _LEAST_BODY:
         return False
     lowest = float(array.min())

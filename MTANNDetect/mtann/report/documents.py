@@ -22,7 +22,9 @@ SCHEMA_VERSION: Final = 1
 RESEARCH_USE_NOTICE = "Research software. Not a medical device. Every result must be reviewed by a qualified reader."
 
 DEFINITIONS = {
-    "score": "Gaussian-weighted mean of the likelihood about the peak; uncalibrated, no probability.",
+    "score": "Gaussian-weighted mean of the likelihood about the peak, where there are experts combined with theirs; "
+    "uncalibrated, no probability.",
+    "expert_scores": "The single MTANN's own score, then each expert's; empty without experts.",
     "reported": "Whether the score reaches the threshold. The other candidates are kept for a change of threshold.",
     "position": "Millimetres in LPS: x to the patient's left, y to posterior, z to superior, from the scanner's zero.",
     "outline": "Where the likelihood about the peak exceeds outline_fraction (see settings) of its peak.",

@@ -34,7 +34,6 @@ def draw_panel(axes: Axes, scene: Scene, view: View, current: Candidate | None, 
         overlay: Whether the likelihood lies over the image.
         caption: What to write above the panel.
     """
-    left, right, bottom, top = view.extent_uv_mm
     axes.imshow(
         scene.grey(view, own_window=not overlay),
         cmap="gray",
@@ -49,6 +48,12 @@ def draw_panel(axes: Axes, scene: Scene, view: View, current: Candidate | None, 
         _draw_outline(axes, view, candidate, share, candidate == current)
     if current is not None:
         _draw_arms(axes, view, current)
+    draw_frame(axes, view, caption)
+
+
+def draw_frame(axes: Axes, view: View, caption: str) -> None:
+    """What every panel has: the view's limits, orientation letters, a scale bar and a caption above."""
+    left, right, bottom, top = view.extent_uv_mm
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], facecolor="black")
     for spine in axes.spines.values():
         spine.set(color="#30363c", linewidth=0.8)

@@ -14,6 +14,8 @@ from mtann.sampling.points import read_points
 from mtann.volume import Volume
 from mtann.volume_io import read_volume
 
+DEFAULT_RADIUS_MM = 4.0
+"""Radius of a point whose radius nobody gave or estimated."""
 POINT_SUFFIXES = (".mrk.json", ".fcsv", ".csv")
 _CONNECTIVITY_26 = np.ones((3, 3, 3), dtype=bool)
 

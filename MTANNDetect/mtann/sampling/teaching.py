@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from mtann.geometry import Geometry
 from mtann.preprocess.grid import resample
-from mtann.sampling.lesions import Lesion
+from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
 from mtann.settings import TrainingSettings
 from mtann.volume import Volume
 
@@ -55,7 +55,7 @@ def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
     """
     spacing = np.array(grid.spacing_zyx_mm)
     in_plane_mm = grid.spacing_xyz_mm[0]
-    radius_mm = lesion.radius_mm or settings.point_radius_mm
+    radius_mm = lesion.radius_mm or settings.point_radius_mm or DEFAULT_RADIUS_MM
     sigma_mm = teaching_sigma_mm(radius_mm, grid, settings)
     centre = grid.index_from_lps(lesion.centre_lps_mm)
     half = settings.region_factor * sigma_mm / spacing

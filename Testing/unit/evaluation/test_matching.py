@@ -39,7 +39,7 @@ def test_a_point_lesion_is_a_ball():
     lesions = (Lesion((0.0, 0.0, 0.0), 3.0), Lesion((50.0, 0.0, 0.0)))
     assert match([candidate_at(3.9, 0, 0)], lesions).hits == (0,)
     assert match([candidate_at(4.1, 0, 0)], lesions).hits == (None,)
-    assert match([candidate_at(54.9, 0, 0)], lesions, point_radius_mm=4.0).hits == (1,)
+    assert match([candidate_at(54.9, 0, 0)], lesions).hits == (1,)
 
 
 def test_without_lesions_everything_is_a_false_alarm():

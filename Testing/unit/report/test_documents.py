@@ -61,6 +61,8 @@ def test_document_has_exactly_the_promised_names_and_values() -> None:
         "axial_diameter_mm": 6.0,
         "perpendicular_diameter_mm": pytest.approx(5.4),
         "max_diameter_mm": pytest.approx(6.3),
+        "scoring_sigma_mm": None,
+        "expert_scores": [],
     }
 
 

@@ -1,0 +1,1 @@
+"""Lesions that were never there: inserted into real images, to teach with."""
