@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from mtann.version import VERSION
 
 if TYPE_CHECKING:
+    from mtann.filtering import filter_candidates
     from mtann.pipeline import detect
     from mtann.teach import train
 
 __version__ = VERSION
-__all__ = ["__version__", "detect", "train"]
+__all__ = ["__version__", "detect", "filter_candidates", "train"]
 
-_LAZY = {"detect": "mtann.pipeline", "train": "mtann.teach"}
+_LAZY = {"detect": "mtann.pipeline", "filter_candidates": "mtann.filtering", "train": "mtann.teach"}
 
 
 def __getattr__(name: str) -> Any:

@@ -88,7 +88,10 @@ class TrainingSettings(Settings):
         None, description="radius of lesions given as points without one, in mm; estimated from the images if none"
     )
     negatives_per_case: int = Field(
-        5000, ge=0, description="non-lesion voxels drawn from each case, half at random, half among the bright"
+        5000,
+        ge=0,
+        description="non-lesion voxels drawn from each case, half at random, half among the bright; "
+        "for classification a fifth of it",
     )
     steps: int = Field(1000, ge=1, description="gradient steps before mining, and again in each mining round")
     mining_rounds: int = Field(
@@ -116,6 +119,11 @@ class TrainingSettings(Settings):
         2, ge=1, le=3, description="times that false alarms are sorted into types and experts are trained on them"
     )
     seed: int = Field(0, ge=0, description="seed of every random choice")
+
+    @property
+    def negatives_drawn(self) -> int:
+        """Non-lesion voxels drawn from each case: few for classification, since what matters is given there."""
+        return self.negatives_per_case // (5 if self.task == "classification" else 1)
 
 
 DEFAULT_SCALES_MM = (1.0, 1.6, 2.6, 4.1, 6.6, 10.5)
