@@ -130,7 +130,7 @@ class DetectLogic:
         progress: ProgressCallback | None = None,
         cancelled: CancelCheck | None = None,
     ) -> DetectionNodes:
-        """Score any detector's candidates in one patient's images anew and add the result to the scene; none is dropped.
+        """Score any detector's candidates in one patient's images anew and add the result to the scene; all are kept.
 
         For example, in the Python console::
 
