@@ -20,6 +20,7 @@ _COMMANDS = {
     "detect": "find lesions in images",
     "filter": "score any detector's candidates anew",
     "train": "teach a model from images with lesions",
+    "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
     "models": "list, describe and verify models",
     "demo": "run the main job on a synthetic head with known lesions",

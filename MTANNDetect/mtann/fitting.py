@@ -1,7 +1,7 @@
 """Fitting MTANNs to prepared cases: for use, and for every fold of a cross-validation, in one batched training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ from mtann.cases import TrainingCase
 from mtann.preprocess.prepare import InputSpecification, PreparedCase, prepare
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
+from mtann.sampling.radius import with_radii
 from mtann.sampling.subvolumes import Samples, draw_samples, mine_negatives, region_negatives
 from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
 
@@ -78,6 +79,18 @@ class Fitted:
         """The members of a fold, one a seed; those for use if None."""
         wanted = [n for n, member in enumerate(self.members) if (member.fold, member.expert) == (fold, expert)]
         return self.network.member(wanted)
+
+
+def with_sizes(cases: Sequence[TrainingCase], point_radius_mm: float | None) -> list[TrainingCase]:
+    """The cases with a radius for every lesion and non-lesion: as given, this one, or estimated from the images."""
+    return [
+        replace(
+            case,
+            lesions=with_radii(case.lesions, case.channels, point_radius_mm),
+            non_lesions=with_radii(case.non_lesions, case.channels, point_radius_mm),
+        )
+        for case in cases
+    ]
 
 
 def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -> list[TaughtCase]:

@@ -24,7 +24,7 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def make_settings(kind: type[S], **values: Any) -> S:
+def make_settings(kind: type[S], /, **values: Any) -> S:
     """Build settings from values that a user gave.
 
     Raises:

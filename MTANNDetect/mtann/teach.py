@@ -1,7 +1,7 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,15 @@ from mtann.detection.operating_points import OperatingPoint, choose_operating_po
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
 from mtann.experts.teach import Experts, teach_experts
-from mtann.fitting import TaughtCase, TrainingPlan, fit_networks, lesions_outside, prepare_cases, usable_folds
+from mtann.fitting import (
+    TaughtCase,
+    TrainingPlan,
+    fit_networks,
+    lesions_outside,
+    prepare_cases,
+    usable_folds,
+    with_sizes,
+)
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
@@ -26,7 +34,6 @@ from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
-from mtann.sampling.radius import with_radii
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
 
 if TYPE_CHECKING:
@@ -146,12 +153,7 @@ def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: T
             "All given candidates are lesions; to tell them apart, non-lesions are needed, too. "
             "Give a detector's false alarms in the column 'non_lesions', or use the task 'detection'."
         )
-    return [_sized(case, training.point_radius_mm) for case in cases]
-
-
-def _sized(case: TrainingCase, radius_mm: float | None) -> TrainingCase:
-    lesions, non_lesions = (with_radii(kind, case.channels, radius_mm) for kind in (case.lesions, case.non_lesions))
-    return replace(case, lesions=lesions, non_lesions=non_lesions)
+    return with_sizes(cases, training.point_radius_mm)
 
 
 def _make_plan(

@@ -27,7 +27,7 @@ ORDER = (
     ("fitting",),
     ("out_of_fold",),
     ("experts",),
-    ("pipeline", "teach"),
+    ("pipeline", "retrain", "teach"),
     ("filtering",),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py

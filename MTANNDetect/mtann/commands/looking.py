@@ -133,7 +133,7 @@ class Looking:
         result = task.look(
             volumes,
             bundle,
-            settings,
+            settings=settings,
             mask=read_volume(case.mask, arguments.series) if case.mask else None,
             threshold=arguments.threshold,
             operating_point=arguments.operating_point,

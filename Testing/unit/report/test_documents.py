@@ -63,6 +63,8 @@ def test_document_has_exactly_the_promised_names_and_values() -> None:
         "max_diameter_mm": pytest.approx(6.3),
         "scoring_sigma_mm": None,
         "expert_scores": [],
+        "given_id": 0,
+        "given_score": None,
     }
 
 
