@@ -49,9 +49,9 @@ class NetworkSettings(Settings):
     )
     dilations: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
         (1, 2, 4),
-        min_length=1,
         max_length=4,
-        description="spacing of the input grid at each resolution level, in voxels",
+        description="spacing of the input grid at each resolution level, in voxels; "
+        "if none are given, training chooses them by its lesions' radii",
     )
     hidden: tuple[Annotated[int, Field(ge=1, le=512)], ...] = Field(
         (48, 24),
@@ -168,7 +168,7 @@ def preset(name: str, dimensions: Literal[2, 3] = 3) -> tuple[NetworkSettings, T
         SettingsError: There is no preset of this name.
     """
     if name == "default":
-        return NetworkSettings(dimensions=dimensions), TrainingSettings()
+        return NetworkSettings(dimensions=dimensions, dilations=()), TrainingSettings()
     if name == "historic":
         sigma, region = _HISTORIC[dimensions]
         return (

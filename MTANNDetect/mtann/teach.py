@@ -33,8 +33,9 @@ from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
+from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
-from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
+from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings, preset
 
 if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
@@ -168,13 +169,15 @@ def _make_plan(
 ) -> TrainingPlan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
     names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
-    network, detection = network or NetworkSettings(), detection or DetectionSettings()
+    network, detection = network or preset("default")[0], detection or DetectionSettings()
     if training.task == "classification":
         # What to reject is given; the model's card then says that nothing was mined.
         training = training.model_copy(update={"mining_rounds": 0})
     inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
+    radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
+    if not network.dilations:
+        network = network.model_copy(update={"dilations": dilations_for(radii, inputs.spacing_mm, network)})
     if not detection.scales_mm:
-        radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
         detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
     return TrainingPlan(
         inputs=inputs,
