@@ -12,13 +12,19 @@ from mtann.version import VERSION
 
 if TYPE_CHECKING:
     from mtann.explaining import explain
+    from mtann.filtering import filter_candidates
     from mtann.pipeline import detect
     from mtann.teach import train
 
 __version__ = VERSION
-__all__ = ["__version__", "detect", "explain", "train"]
+__all__ = ["__version__", "detect", "explain", "filter_candidates", "train"]
 
-_LAZY = {"detect": "mtann.pipeline", "explain": "mtann.explaining", "train": "mtann.teach"}
+_LAZY = {
+    "detect": "mtann.pipeline",
+    "explain": "mtann.explaining",
+    "filter_candidates": "mtann.filtering",
+    "train": "mtann.teach",
+}
 
 
 def __getattr__(name: str) -> Any:

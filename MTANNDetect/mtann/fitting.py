@@ -110,9 +110,17 @@ def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -
     return taught
 
 
-def usable_folds(taught: Sequence[TaughtCase], folds: Sequence[Fold]) -> list[Fold]:
-    """The folds whose networks have lesions to learn from."""
-    return [fold for fold in folds if any(one.case.lesions for number, one in enumerate(taught) if number not in fold)]
+def is_telling(cases: Sequence[TaughtCase], plan: TrainingPlan) -> bool:
+    """Whether cases hold a lesion and, where lesions are to be told from given non-lesions, one of these, too."""
+    has_lesions = any(one.case.lesions for one in cases)
+    return has_lesions and (plan.training.task == "detection" or any(one.case.non_lesions for one in cases))
+
+
+def usable_folds(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPlan) -> list[Fold]:
+    """The folds whose networks have something to learn from."""
+    return [
+        fold for fold in folds if is_telling([one for number, one in enumerate(taught) if number not in fold], plan)
+    ]
 
 
 def fit_networks(
@@ -215,12 +223,7 @@ def _mine(
 
 def lesions_outside(taught: Sequence[TaughtCase]) -> int:
     """How many lesions have their centre outside the tissue that is searched, where nothing can be found."""
-    outside = 0
-    for one in taught:
-        mask, grid = one.prepared.mask, one.prepared.grid
-        for lesion in one.case.lesions:
-            index = np.clip(
-                np.round(grid.index_from_lps(lesion.centre_lps_mm)).astype(int), 0, np.array(mask.shape) - 1
-            )
-            outside += not mask[tuple(index)]
-    return outside
+    return sum(
+        int(np.count_nonzero(~one.prepared.searches([lesion.centre_lps_mm for lesion in one.case.lesions])))
+        for one in taught
+    )

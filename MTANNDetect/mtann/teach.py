@@ -17,6 +17,7 @@ from mtann.fitting import (
     TaughtCase,
     TrainingPlan,
     fit_networks,
+    is_telling,
     lesions_outside,
     prepare_cases,
     usable_folds,
@@ -35,8 +36,9 @@ from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.report.training import TrainingReport
 from mtann.report.training_page import training_page
 from mtann.sampling.folds import Fold, patient_folds
+from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
-from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
+from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings, preset
 from mtann.thinning import learn_curve
 from mtann.training_report import make_report
 
@@ -84,8 +86,7 @@ def train(
         card: More fields of ``model.json``, such as ``licence`` or ``intended_use``.
         output: Folder to save the bundle to, with the page ``training_report.html`` beside the model's own files.
         device: Where to compute.
-        learning_curve: Whether to train again on a quarter, half and three quarters of the lesions, so that the report
-            says whether more would help; takes about three times as long again.
+        learning_curve: Whether to train three times more on a part of the lesions, to see whether more would help.
         told: Called with how the training went.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
@@ -95,16 +96,14 @@ def train(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    _check_cases(cases, channels, (training or TrainingSettings()).folds if learning_curve else None)
-    cases = with_sizes(cases, training.point_radius_mm if training else None)
+    training = training or TrainingSettings()
+    cases = _checked(cases, channels, training)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
-    # Made before the work and completed after it, so that a wrong name does not cost a training.
     draft = _describe(cases, plan, name=name, class_name=class_name, **(card or {}))
     bundle, report = _teach(cases, plan, draft, learning_curve, run)
     if output is not None:
-        run.report("report", 0.98, "Writing the model and the training report")
         save_bundle(bundle, output, training_page(report))
     if told is not None:
         told(report)
@@ -118,7 +117,12 @@ def _teach(
     taught = prepare_cases(cases, plan, run.part(0.0, 0.15))
     has_lesions = [bool(case.lesions) for case in cases]
     folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed, has_lesions)
-    folds = usable_folds(taught, folds)
+    folds = usable_folds(taught, folds, plan)
+    if learning_curve and not is_telling([taught[case] for fold in folds for case in fold], plan):
+        raise CasesError(
+            "A learning curve needs held-out cases: lesions in at least two patients (and non-lesions, where "
+            f"candidates are classified) and two folds; {len(folds)} folds can be used here. Train without it."
+        )
     learnt = _learn(taught, folds, plan, run.part(0.15, 0.4 if learning_curve else 0.98))
     curve = learn_curve(taught, folds, learnt.findings, plan, run.part(0.4, 0.98)) if learning_curve else None
     bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks)
@@ -152,7 +156,12 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
     return _Learnt((single, *(experts.networks if experts else ())), findings, experts, points)
 
 
-def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str], curve_folds: int | None) -> None:
+def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: TrainingSettings) -> list[TrainingCase]:
+    """The cases, with a radius for every lesion and non-lesion.
+
+    Raises:
+        CasesError: There is nothing to learn from.
+    """
     if not cases:
         raise CasesError("There is no case to learn from. Give at least one image with lesions.")
     expected = len(channels) or len(cases[0].channels)
@@ -164,19 +173,19 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str], curve_f
             )
     if not any(case.lesions for case in cases):
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")
-    patients = {case.patient for case in cases if case.lesions}
-    if curve_folds is not None and (len(patients) < 2 or curve_folds < 2):
+    if training.task == "classification" and not any(case.non_lesions for case in cases):
         raise CasesError(
-            f"A learning curve needs lesions in at least two patients and two folds; found {len(patients)} patient(s) "
-            f"with lesions and {curve_folds} folds. Train without it."
+            "All given candidates are lesions; to tell them apart, non-lesions are needed, too. "
+            "Give a detector's false alarms in the column 'non_lesions', or use the task 'detection'."
         )
+    return with_sizes(cases, training.point_radius_mm)
 
 
 def _make_plan(
     cases: Sequence[TrainingCase],
     channels: Sequence[str],
     network: NetworkSettings | None,
-    training: TrainingSettings | None,
+    training: TrainingSettings,
     detection: DetectionSettings | None,
     spacing_mm: float | None,
     preprocessing: Mapping[str, Preprocessing],
@@ -184,11 +193,15 @@ def _make_plan(
 ) -> TrainingPlan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
     names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
-    network, training = network or NetworkSettings(), training or TrainingSettings()
-    detection = detection or DetectionSettings()
+    network, detection = network or preset("default")[0], detection or DetectionSettings()
+    if training.task == "classification":
+        # What to reject is given; the model's card then says that nothing was mined.
+        training = training.model_copy(update={"mining_rounds": 0})
     inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
+    radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
+    if not network.dilations:
+        network = network.model_copy(update={"dilations": dilations_for(radii, inputs.spacing_mm, network)})
     if not detection.scales_mm:
-        radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
         detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
     return TrainingPlan(
         inputs=inputs,
@@ -221,7 +234,7 @@ def _input_specification(
 
 
 def _describe(cases: Sequence[TrainingCase], plan: TrainingPlan, /, **fields: Any) -> ModelCard:
-    """The model's card, as far as it is known before training.
+    """The model's card, as far as it is known before training; so early, a wrong name does not cost a training.
 
     Raises:
         SettingsError: A field that the user gave is not valid.
@@ -246,7 +259,7 @@ def _describe(cases: Sequence[TrainingCase], plan: TrainingPlan, /, **fields: An
 def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
     """Add what training brought out: operating points, how far down candidates are kept, and what to know."""
     notes, points = list(draft.notes), learnt.points
-    if outside:
+    if outside and draft.training.task == "detection":
         notes.append(
             f"{outside} of {draft.training_lesions} training lesions lie outside the tissue that is searched "
             f"(mask '{draft.inputs.mask}'), where nothing can be found. Give masks that include such lesions."

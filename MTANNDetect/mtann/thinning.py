@@ -51,7 +51,7 @@ def learn_curve(
     Raises:
         CancelledError: The user asked to stop.
     """
-    by = thinned_by(taught)
+    by = thinned_by(taught, plan)
     found, lesions = [], []
     for number, share in enumerate(SHARES):
         part = run.part(number / len(SHARES), (number + 1) / len(SHARES))
@@ -63,10 +63,13 @@ def learn_curve(
     return learning_curve(by, (*SHARES, 1.0), lesions, [*found, _shares(findings)], plan.training.seed)
 
 
-def thinned_by(taught: Sequence[TaughtCase]) -> Literal["patients", "lesions"]:
-    """Whether there are enough patients to leave whole ones out."""
+def thinned_by(taught: Sequence[TaughtCase], plan: TrainingPlan) -> Literal["patients", "lesions"]:
+    """Whether there are enough patients to leave whole ones out.
+
+    Where candidates are classified, none are: with a patient his non-lesions would go, perhaps all that a fold has.
+    """
     patients = {one.case.patient for one in taught if one.case.lesions}
-    return "patients" if len(patients) >= FEW_PATIENTS else "lesions"
+    return "patients" if len(patients) >= FEW_PATIENTS and plan.training.task == "detection" else "lesions"
 
 
 def thinned(

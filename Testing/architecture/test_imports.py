@@ -23,11 +23,13 @@ ORDER = (
     ("detection",),
     ("evaluation", "explanation", "models"),
     ("report",),
+    ("given_files",),
     ("fitting",),
     ("out_of_fold",),
     ("experts", "thinning"),
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
+    ("filtering",),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

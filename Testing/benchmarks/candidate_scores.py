@@ -16,7 +16,7 @@ from candidate_phantoms import EDGE_VOXELS, GEOMETRY, CandidatePhantom
 
 from mtann.cases import TrainingCase
 from mtann.detection.peaks import score_at
-from mtann.fitting import TaughtCase, TrainingPlan, fit_network, prepare_cases
+from mtann.fitting import TaughtCase, TrainingPlan, fit_networks, prepare_cases
 from mtann.inference.scan import scan
 from mtann.networks.mtann import MTANN
 from mtann.preprocess.prepare import Channel, InputSpecification, prepare
@@ -54,7 +54,7 @@ def teach(
     taught = prepare_cases([_training_case(number, one) for number, one in enumerate(sample)], plan, Run())
     if one_sample_a_case:
         taught = [_only_the_middle(one, network) for one in taught]
-    return fit_network(taught, plan, Run())
+    return fit_networks(taught, [], plan, Run()).of_fold(None)
 
 
 def scoring_sigma_mm(sample: Sequence[CandidatePhantom], training: TrainingSettings) -> float:
@@ -71,7 +71,7 @@ def score(network: MTANN, sample: Sequence[CandidatePhantom], sigma_mm: float) -
     scores = []
     for one in sample:
         prepared = prepare([one.volume], _INPUTS, region())
-        likelihood = scan(network, prepared.channels, prepared.mask, tile_voxels=REGION_VOXELS)
+        likelihood = scan(network, prepared.channels, prepared.mask, tile_voxels=REGION_VOXELS)[0]
         scores.append(score_at(likelihood[_MIDDLE, _MIDDLE, _MIDDLE], middle, np.full(3, sigma_mm)))
     return np.array(scores)
 
@@ -102,4 +102,4 @@ def _only_the_middle(one: TaughtCase, network: NetworkSettings) -> TaughtCase:
         np.array([float(lesion)], dtype=np.float32),
         np.array([0 if lesion else NEGATIVE]),
     )
-    return replace(one, samples=samples)
+    return replace(one, samples=(samples,))

@@ -96,21 +96,27 @@ def test_a_lesion_that_is_left_out_is_taught_as_nothing_and_the_rest_stays():
     assert kept == 4
 
 
+def make_plan(task: str = "detection") -> TrainingPlan:
+    return TrainingPlan(
+        InputSpecification(channels=(Channel(name="t1c"),), spacing_mm=1.0),
+        NETWORK,
+        QUICK.model_copy(update={"steps": 40, "mining_rounds": 0, "task": task}),
+        DetectionSettings(scales_mm=(1.6, 2.6)),
+        choose_device("cpu"),
+    )
+
+
 def test_lesions_are_left_out_where_there_are_few_patients():
-    assert thinned_by(TAUGHT) == "patients"
+    plan = make_plan()
+    assert thinned_by(TAUGHT, plan) == "patients"
     assert len({one.case.patient for one in TAUGHT if one.case.lesions}) == FEW_PATIENTS
-    assert thinned_by(TAUGHT[2:]) == "lesions"
+    assert thinned_by(TAUGHT[2:], plan) == "lesions"
+    assert thinned_by(TAUGHT, make_plan(task="classification")) == "lesions"
 
 
 def test_a_curve_ends_at_what_all_lesions_reach():
     cases = ball_cases(2)
-    plan = TrainingPlan(
-        InputSpecification(channels=(Channel(name="t1c"),), spacing_mm=1.0),
-        NETWORK,
-        QUICK.model_copy(update={"steps": 40, "mining_rounds": 0}),
-        DetectionSettings(scales_mm=(1.6, 2.6)),
-        choose_device("cpu"),
-    )
+    plan = make_plan()
     taught = prepare_cases(cases, plan, Run())
     folds = [np.array([0]), np.array([1])]
     torch.manual_seed(0)

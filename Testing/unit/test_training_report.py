@@ -17,6 +17,8 @@ from mtann.experts.types import FalseAlarm
 from mtann.fitting import TaughtCase
 from mtann.models.bundle import BUNDLE_FOLDER, TRAINING_REPORT_FILE, load_bundle, make_bundle, save_bundle
 from mtann.out_of_fold import Finding, Findings
+from mtann.report.training_page import training_page
+from mtann.sampling.lesions import Lesion
 from mtann.training_report import make_report
 from unit.report.results import SPHERES, candidate
 
@@ -84,11 +86,11 @@ def test_a_learning_curve_comes_when_asked_for():
 
 
 @pytest.mark.parametrize("spoil", [{"folds": 0}, None], ids=["no folds", "one patient"])
-def test_a_learning_curve_that_cannot_be_is_refused_before_the_work(spoil, monkeypatch):
-    monkeypatch.setattr("mtann.teach.prepare_cases", lambda *_: pytest.fail("the work began"))
+def test_a_learning_curve_that_cannot_be_is_refused_before_training(spoil, monkeypatch):
+    monkeypatch.setattr("mtann.teach.fit_networks", lambda *_: pytest.fail("training began"))
     cases = ball_cases(2 if spoil else 1)
     training = FAST.model_copy(update=spoil or {})
-    with pytest.raises(CasesError, match="lesions in at least two patients and two folds"):
+    with pytest.raises(CasesError, match="lesions in at least two patients"):
         train(cases, network=NETWORK, training=training, device="cpu", learning_curve=True)
 
 
@@ -123,3 +125,20 @@ def test_experts_bring_combined_scores_and_an_example(trained):
     without = make_report(bundle, [TaughtCase(case, None, ())], findings, replace(experts, networks=(), types=()), None)
     assert without.together is None
     assert without.experts == ()
+
+
+def test_classification_is_reported_on_the_given_candidates():
+    cases = [with_non_lesions(case) for case in ball_cases(2)]
+    reports = []
+    training = FAST.model_copy(update={"task": "classification"})
+    train(cases, network=NETWORK, training=training, device="cpu", learning_curve=True, told=reports.append)
+    (report,) = reports
+    assert len(report.false_alarms) == 4  # two given non-lesions a case
+    assert all(one.has_candidate for one in report.lesions)
+    assert report.curve.thinned_by == "lesions"
+    assert "false alarms are the given non-lesions" in training_page(report)
+
+
+def with_non_lesions(case):
+    x, y, z = case.channels[0].geometry.lps_from_index((12, 20, 22)).tolist()
+    return replace(case, non_lesions=(Lesion((x, y, z), 2.5), Lesion((x + 8, y - 6, z), 2.5)))

@@ -6,8 +6,7 @@ from pathlib import Path
 from mtann.cases import load_training_case, read_case_list
 from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
-from mtann.commands.options import add_common, add_device, add_settings, read_settings
-from mtann.errors import SettingsError
+from mtann.commands.options import add_common, add_device, add_settings, read_settings, read_values
 from mtann.models.bundle import BUNDLE_FOLDER, TRAINING_REPORT_FILE, ModelBundle
 from mtann.output_folder import check_output, recover_folder
 from mtann.preprocess.choose import check_channel_names
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="CSV",
-        help="columns case, patient, lesions, one a channel, and optionally mask",
+        help="columns case, patient, lesions, one a channel, and optionally mask and non_lesions",
     )
     parser.add_argument(
         "--output",
@@ -84,13 +83,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     detection = read_settings(arguments, DetectionSettings())
     preprocessing = read_preprocessing(arguments)
     channels = [name.strip() for name in arguments.channels.split(",") if name.strip()]
-    try:
-        values = [int(value) for value in arguments.lesion_values.split(",") if value.strip()]
-    except ValueError as error:
-        raise SettingsError(
-            f"--lesion-values takes whole numbers separated by commas; found '{arguments.lesion_values}'."
-        ) from error
-    files = read_case_list(arguments.cases, channels, needs_lesions=True)
+    values = read_values("--lesion-values", arguments.lesion_values)
+    files = read_case_list(arguments.cases, channels, needs=["lesions"])
     check_channel_names(tuple(files[0].channels), preprocessing)
     console.progress(Progress("read", 0.0, "Reading cases"))
     cases = [load_training_case(case, values, arguments.instances, arguments.series) for case in files]

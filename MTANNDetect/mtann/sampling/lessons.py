@@ -67,7 +67,8 @@ class Lesson:
                 "Give larger images, or a mask that covers normal tissue."
             )
         # Voxels drawn from anywhere are one kind of non-lesion, each region round a known one counts by itself.
-        self._kinds = [lesions, *([known] if known else []), *([[np.concatenate(others)]] if others else [])]
+        kinds = [lesions, *([known] if known else []), *([[np.concatenate(others)]] if others else [])]
+        self._kinds = [_Kind(regions) for regions in kinds]
 
     def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
         """Rows (steps, batch) of so many batches."""
@@ -75,17 +76,23 @@ class Lesson:
         negatives = np.array_split(np.arange(batch - from_lesions), len(self._kinds) - 1)
         counts = [from_lesions, *map(len, negatives)]
         return np.concatenate(
-            [_draw(kind, (steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
+            [kind.draw((steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
         )
 
 
-def _draw(regions: Sequence[Rows], shape: tuple[int, int], random: np.random.Generator) -> Rows:
-    sizes = np.array([len(region) for region in regions])
-    starts = np.cumsum(sizes) - sizes
-    region = random.integers(len(regions), size=shape)
-    within = (random.random(shape) * sizes[region]).astype(np.int64)
-    rows: Rows = np.concatenate(regions)[starts[region] + within]
-    return rows
+class _Kind:
+    """Regions of which each is drawn equally often."""
+
+    def __init__(self, regions: Sequence[Rows]) -> None:
+        self._rows = np.concatenate(regions)
+        self._sizes = np.array([len(region) for region in regions])
+        self._starts = np.cumsum(self._sizes) - self._sizes
+
+    def draw(self, shape: tuple[int, int], random: np.random.Generator) -> Rows:
+        region = random.integers(len(self._sizes), size=shape)
+        within = (random.random(shape) * self._sizes[region]).astype(np.int64)
+        rows: Rows = self._rows[self._starts[region] + within]
+        return rows
 
 
 def _moments(samples: Samples) -> tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -1,0 +1,239 @@
+"""What ``mtann detect`` and ``mtann filter`` share: options, and results for one case or for a list of cases."""
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtann import explaining
+from mtann.cases import CaseFiles, read_case_list
+from mtann.commands.console import Console, explain
+from mtann.commands.options import add_common, add_device, add_settings, read_settings
+from mtann.commands.resume import is_done, request_of
+from mtann.commands.table import candidate_table, given_remarks
+from mtann.detection.candidate import DetectionResult
+from mtann.errors import CancelledError, MTANNError, SettingsError
+from mtann.models.bundle import ModelBundle
+from mtann.models.catalogue import open_model
+from mtann.output_folder import check_output, recover_folder
+from mtann.pipeline import resolve_threshold
+from mtann.progress import Progress
+from mtann.report.documents import result_document
+from mtann.report.save import RESULT_FOLDER, save_result
+from mtann.settings import DetectionSettings, ExplanationSettings, make_settings
+from mtann.volume_io import read_volume
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a command does with a case.
+
+    Attributes:
+        look: Called as :func:`mtann.pipeline.detect` is.
+        inputs: Hashes, by name, of what it takes beside images and mask.
+    """
+
+    look: Callable[..., DetectionResult]
+    inputs: dict[str, str]
+
+
+Open = Callable[[CaseFiles], Task]
+
+
+def add_case_arguments(parser: argparse.ArgumentParser, settings_title: str) -> None:
+    """Describe the options that say which images, with what model, and where to."""
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="the channels of one case, in the model's order: files, or folders with a DICOM series",
+    )
+    parser.add_argument("--model", required=True, help="folder of a model bundle, or the name of a bundled model")
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for the result; a former result there is replaced",
+    )
+    parser.add_argument(
+        "--channel", action="append", default=[], metavar="NAME=IMAGE", help="a channel by name, instead of by order"
+    )
+    parser.add_argument(
+        "--cases",
+        type=Path,
+        metavar="CSV",
+        help="a list of cases; each gets its own folder within DIR, and finished ones are skipped",
+    )
+    parser.add_argument(
+        "--mask", type=Path, metavar="IMAGE", help="where to look: non-zero voxels, for example a brain mask"
+    )
+    parser.add_argument("--series", help="which DICOM series, by number or UID, where a folder holds several")
+    parser.add_argument(
+        "--threshold", type=float, metavar="X", help="score from which candidates are reported (default: the model's)"
+    )
+    parser.add_argument(
+        "--operating-point", default="balanced", help="which of the model's thresholds to use (default: balanced)"
+    )
+    parser.add_argument(
+        "--explain",
+        nargs="?",
+        type=int,
+        const=ExplanationSettings().most_candidates,
+        metavar="N",
+        help="say why the best N candidates have their scores (default: 3), in the report and as occlusion_*.nii.gz",
+    )
+    parser.add_argument(
+        "--occlusion-cube-mm",
+        type=float,
+        metavar="X",
+        help="edge of the cube of the image that --explain hides, in mm (default: twice the candidate's scoring sigma)",
+    )
+    add_device(parser)
+    add_common(parser)
+    add_settings(parser, DetectionSettings, settings_title)
+
+
+@dataclass(frozen=True)
+class Looking:
+    """One run of a command over its cases.
+
+    Attributes:
+        arguments: What :func:`add_case_arguments` describes.
+        console: Where progress and results are shown.
+        open: Makes a case's task.
+        needs: Columns that a list of cases must have besides images.
+    """
+
+    arguments: argparse.Namespace
+    console: Console
+    open: Open
+    needs: tuple[str, ...] = ()
+
+    def run(self) -> int:
+        """Run over one case or a list; returns the exit code."""
+        arguments = self.arguments
+        if arguments.cases and (arguments.images or arguments.channel or arguments.mask):
+            raise SettingsError(
+                "Give either images or --cases, not both; with --cases the list names images and masks."
+            )
+        if not arguments.cases:
+            recover_folder(arguments.output, RESULT_FOLDER)
+            check_output(arguments.output, RESULT_FOLDER)
+        bundle = open_model(arguments.model)
+        settings = read_settings(arguments, bundle.card.detection)
+        _how_to_explain(arguments)  # refuses what cannot be, before the work
+        return self._many(bundle, settings) if arguments.cases else self._one(bundle, settings)
+
+    def _one(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
+        arguments, console = self.arguments, self.console
+        case = CaseFiles("", "", _named_files(arguments, bundle), arguments.mask)
+        result = self._result(bundle, settings, case, self.open(case), arguments.output)
+        console.say(candidate_table(result.candidates, given_remarks(result.candidates)))
+        console.say(
+            f"{len(result.reported)} of {len(result.candidates)} candidates reach the threshold "
+            f"{result.threshold:.3f} ({result.threshold_origin})."
+        )
+        console.say(f"Written to {arguments.output}: see report.html. Research software; review every result.")
+        console.finish({"output": str(arguments.output), **result_document(result)})
+        return 0
+
+    def _result(
+        self, bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles, task: Task, output: Path
+    ) -> DetectionResult:
+        arguments, console = self.arguments, self.console
+        console.progress(Progress("read", 0.0, "Reading images"))
+        volumes = {name: read_volume(file, arguments.series) for name, file in case.channels.items()}
+        mask = read_volume(case.mask, arguments.series) if case.mask else None
+        result = task.look(
+            volumes,
+            bundle,
+            settings=settings,
+            mask=mask,
+            threshold=arguments.threshold,
+            operating_point=arguments.operating_point,
+            device=arguments.device,
+            progress=console.progress,
+        )
+        for warning in result.warnings:
+            console.warn(warning)
+        first = volumes[bundle.card.inputs.channels[0].name]
+        explanation, how = None, _how_to_explain(arguments)
+        if how is not None:
+            console.progress(Progress("explain", 1.0, "Explaining the best candidates"))
+            explanation = explaining.explain(volumes, result, bundle, how, mask=mask, device=arguments.device)
+        save_result(result, first, output, bundle.card.intended_use, explanation)
+        console.end_progress()
+        return result
+
+    def _many(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
+        arguments, console = self.arguments, self.console
+        cases = read_case_list(arguments.cases, [channel.name for channel in bundle.card.inputs.channels], self.needs)
+        outcomes: list[dict[str, Any]] = []
+        for number, case in enumerate(cases, start=1):
+            outcome = self._one_of_many(bundle, settings, case)
+            console.say(f"[{number}/{len(cases)}] {case.case}: {outcome['message']}")
+            outcomes.append(outcome)
+        failed = [outcome["case"] for outcome in outcomes if outcome["status"] == "failed"]
+        console.finish({"output": str(arguments.output), "cases": outcomes})
+        if failed:
+            console.warn(
+                f"{len(failed)} of {len(cases)} cases failed: {', '.join(failed)}. "
+                "Mend them and run the same command again; finished cases are skipped."
+            )
+        return 2 if failed else 0
+
+    def _one_of_many(self, bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles) -> dict[str, Any]:
+        """Run one case of a list. One that fails, be it by a defect of ours, is told and does not stop the others."""
+        arguments = self.arguments
+        output = arguments.output / case.case
+        try:
+            recover_folder(output, RESULT_FOLDER)
+            check_output(output, RESULT_FOLDER)
+            threshold = resolve_threshold(bundle.card, arguments.threshold, arguments.operating_point).value
+            task = self.open(case)
+            request = request_of(bundle, settings, case, threshold, arguments.series, task.inputs)
+            if is_done(output, request, _how_to_explain(arguments)):
+                return {
+                    "case": case.case,
+                    "status": "skipped",
+                    "message": "already done with the same images, model and settings",
+                }
+            result = self._result(bundle, settings, case, task, output)
+        except CancelledError:
+            raise
+        except Exception as error:
+            if os.environ.get("MTANN_TRACEBACK") and not isinstance(error, (MTANNError, MemoryError)):
+                raise
+            return {"case": case.case, "status": "failed", "message": explain(error)[1]}
+        found = f"{len(result.reported)} reported, {len(result.candidates) - len(result.reported)} below the threshold"
+        return {"case": case.case, "status": "done", "reported": len(result.reported), "message": found}
+
+
+def _how_to_explain(arguments: argparse.Namespace) -> ExplanationSettings | None:
+    if arguments.explain is None:
+        if arguments.occlusion_cube_mm is not None:
+            raise SettingsError("--occlusion-cube-mm is for --explain, which is missing. Add --explain.")
+        return None
+    return make_settings(ExplanationSettings, most_candidates=arguments.explain, cube_mm=arguments.occlusion_cube_mm)
+
+
+def _named_files(arguments: argparse.Namespace, bundle: ModelBundle) -> dict[str, Path]:
+    names = [channel.name for channel in bundle.card.inputs.channels]
+    if arguments.images and arguments.channel:
+        raise SettingsError("Give the images either in the model's order or all as --channel NAME=IMAGE, not both.")
+    if arguments.channel:
+        pairs = [text.partition("=") for text in arguments.channel]
+        if any(not name or not separator or not file for name, separator, file in pairs) or len(
+            {name for name, _, _ in pairs}
+        ) < len(pairs):
+            raise SettingsError(f"--channel takes NAME=IMAGE, each name once; found {', '.join(arguments.channel)}.")
+        return {name: Path(file) for name, _, file in pairs}
+    if len(arguments.images) != len(names):
+        raise SettingsError(
+            f"Model '{bundle.card.name}' needs {len(names)} channel(s) ({', '.join(names)}) "
+            f"but {len(arguments.images)} image(s) were given. Give one image for each, in this order."
+        )
+    return dict(zip(names, map(Path, arguments.images), strict=True))
