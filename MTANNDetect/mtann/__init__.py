@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Any
 from mtann.version import VERSION
 
 if TYPE_CHECKING:
+    from mtann.enhancement.enhance import enhance
+    from mtann.enhancement.train import train_enhancement
     from mtann.pipeline import detect
     from mtann.teach import train
 
 __version__ = VERSION
-__all__ = ["__version__", "detect", "train"]
+__all__ = ["__version__", "detect", "enhance", "train", "train_enhancement"]
 
-_LAZY = {"detect": "mtann.pipeline", "train": "mtann.teach"}
+_LAZY = {
+    "detect": "mtann.pipeline",
+    "enhance": "mtann.enhancement.enhance",
+    "train": "mtann.teach",
+    "train_enhancement": "mtann.enhancement.train",
+}
 
 
 def __getattr__(name: str) -> Any:

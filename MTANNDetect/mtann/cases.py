@@ -10,7 +10,7 @@ from mtann.sampling.lesions import Lesion, check_inside, read_lesions
 from mtann.volume import Volume, check_intensities
 from mtann.volume_io import read_volume
 
-_FILES = ("mask", "lesions", "non_lesions")
+_FILES = ("mask", "lesions", "non_lesions", "target")
 _RESERVED = ("case", "patient", *_FILES)
 
 
@@ -26,6 +26,7 @@ class CaseFiles:
         lesions: Label map or points file, or None.
         subgroups: The remaining columns.
         non_lesions: Label map or points file of places known to be no lesion, or None.
+        target: Image that the first channel is to be turned into, or None.
     """
 
     case: str
@@ -35,6 +36,7 @@ class CaseFiles:
     lesions: Path | None = None
     subgroups: dict[str, str] = field(default_factory=dict)
     non_lesions: Path | None = None
+    target: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,24 +56,22 @@ class TrainingCase:
         check_inside((*self.lesions, *self.non_lesions), self.channels[0].geometry, self.case)
 
 
-def read_case_list(
-    path: Path | str, channels: Sequence[str] = (), needs_lesions: bool = False
-) -> tuple[CaseFiles, ...]:
-    """Read ``CASES.csv``: ``case, patient, <one column a channel>[, mask][, lesions][, non_lesions]``.
+def read_case_list(path: Path | str, channels: Sequence[str] = (), needs: Sequence[str] = ()) -> tuple[CaseFiles, ...]:
+    """Read ``CASES.csv``: ``case, patient, <one column a channel>[, mask][, lesions][, non_lesions][, target]``.
 
     Other columns are subgroups.
 
     Args:
         path: The list; the paths in it are relative to its folder.
         channels: Which columns are channels. If empty, every column that names an existing file in some row.
-        needs_lesions: Whether the column ``lesions`` must be there and filled.
+        needs: Columns besides the channels that must be there and filled, such as ``lesions``.
 
     Raises:
         CasesError: A column, value or file is missing, or a case stands twice; the message names it.
     """
     path = Path(path)
     columns, rows = _read_rows(path)
-    required = ["case", "patient", *channels, *(["lesions"] if needs_lesions else [])]
+    required = ["case", "patient", *channels, *needs]
     missing = [column for column in required if column not in columns]
     if missing:
         raise CasesError(
@@ -85,7 +85,7 @@ def read_case_list(
         raise CasesError(
             f"'{path.name}' has no column with images. Add one column a channel, with image paths relative to the list."
         )
-    cases = tuple(_case_files(path, row, names, needs_lesions) for row in rows)
+    cases = tuple(_case_files(path, row, names, needs) for row in rows)
     seen: set[str] = set()
     for case in cases:
         if case.case.lower() in seen:
@@ -127,7 +127,7 @@ def _exists(list_path: Path, value: str) -> bool:
         return False
 
 
-def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], needs_lesions: bool) -> CaseFiles:
+def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], needs: Sequence[str]) -> CaseFiles:
     case = row["case"]
     if not case or any(character in case for character in '/\\:*?"<>|') or case.startswith("."):
         raise CasesError(
@@ -146,7 +146,7 @@ def _case_files(list_path: Path, row: dict[str, str], channels: Sequence[str], n
             "Fill the column 'patient'; any code will do, the same for all scans of a patient."
         )
     files = {column: _file(list_path, row, column, case) for column in (*channels, *_FILES) if row.get(column)}
-    for column in (*channels, *(["lesions"] if needs_lesions else [])):
+    for column in (*channels, *needs):
         if column not in files:
             raise CasesError(
                 f"Case '{case}' in '{list_path.name}' has no file in column '{column}'. "

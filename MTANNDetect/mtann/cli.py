@@ -1,4 +1,4 @@
-"""The command line: ``mtann detect | train | synthesize | models | demo``.
+"""The command line: ``mtann detect | enhance | train | synthesize | models | demo``.
 
 Exit code 0 for success, 2 for something that the user can mend, 130 when stopped, 1 for a defect of ours.
 """
@@ -18,7 +18,8 @@ from mtann.version import VERSION
 
 _COMMANDS = {
     "detect": "find lesions in images",
-    "train": "teach a model from images with lesions",
+    "enhance": "turn an image into another with a taught model",
+    "train": "teach a model from images",
     "synthesize": "insert synthetic lesions into scans, to train on",
     "models": "list, describe and verify models",
     "demo": "run the main job on a synthetic head with known lesions",

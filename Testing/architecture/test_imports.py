@@ -27,6 +27,7 @@ ORDER = (
     ("out_of_fold",),
     ("experts",),
     ("pipeline", "teach"),
+    ("enhancement",),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

@@ -111,7 +111,7 @@ def test_quoted_values_may_hold_commas(folder: Path) -> None:
 def test_a_missing_column_is_named(folder: Path, header: str, channels: tuple[str, ...], lacking: str) -> None:
     path = listed(folder, f"{header}\na,p1,images/a_t1.nii\n")
     with pytest.raises(CasesError, match=rf"lacks the column\(s\) {lacking}; it has"):
-        read_case_list(path, channels, needs_lesions=lacking == "lesions")
+        read_case_list(path, channels, needs=["lesions"] if lacking == "lesions" else [])
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_plain_case_names_are_kept(folder: Path, name: str) -> None:
 def test_lesions_that_are_needed_must_be_named_in_every_row(folder: Path) -> None:
     path = listed(folder, "case,patient,t1,lesions\na,p1,images/a_t1.nii,\n")
     with pytest.raises(CasesError, match="Case 'a' .* has no file in column 'lesions'"):
-        read_case_list(path, needs_lesions=True)
+        read_case_list(path, needs=["lesions"])
     assert read_case_list(path)[0].lesions is None
 
 

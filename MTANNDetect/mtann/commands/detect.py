@@ -7,6 +7,7 @@ from typing import Any
 
 from mtann.cases import CaseFiles, read_case_list
 from mtann.commands.console import Console, explain
+from mtann.commands.inputs import add_images, named_files
 from mtann.commands.options import add_common, add_device, add_settings, read_settings
 from mtann.commands.resume import is_done, request_of
 from mtann.commands.table import candidate_table
@@ -26,12 +27,7 @@ from mtann.volume_io import read_volume
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument(
-        "images",
-        nargs="*",
-        metavar="IMAGE",
-        help="the channels of one case, in the model's order: files, or folders with a DICOM series",
-    )
+    add_images(parser)
     parser.add_argument("--model", required=True, help="folder of a model bundle, or the name of a bundled model")
     parser.add_argument(
         "--output",
@@ -39,9 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="folder for the result; a former result there is replaced",
-    )
-    parser.add_argument(
-        "--channel", action="append", default=[], metavar="NAME=IMAGE", help="a channel by name, instead of by order"
     )
     parser.add_argument(
         "--cases",
@@ -52,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", type=Path, metavar="IMAGE", help="where to look: non-zero voxels, for example a brain mask"
     )
-    parser.add_argument("--series", help="which DICOM series, by number or UID, where a folder holds several")
     parser.add_argument(
         "--threshold", type=float, metavar="X", help="score from which candidates are reported (default: the model's)"
     )
@@ -75,7 +67,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     settings = read_settings(arguments, bundle.card.detection)
     if arguments.cases:
         return _run_cases(arguments, console, bundle, settings)
-    files = _named_files(arguments, bundle)
+    files = named_files(arguments.images, arguments.channel, bundle.card)
     result = _run_case(arguments, console, bundle, settings, files, arguments.mask, arguments.output)
     console.say(candidate_table(result.candidates))
     console.say(
@@ -85,25 +77,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.say(f"Written to {arguments.output}: see report.html. Research software; review every result.")
     console.finish({"output": str(arguments.output), **result_document(result)})
     return 0
-
-
-def _named_files(arguments: argparse.Namespace, bundle: ModelBundle) -> dict[str, Path]:
-    names = [channel.name for channel in bundle.card.inputs.channels]
-    if arguments.images and arguments.channel:
-        raise SettingsError("Give the images either in the model's order or all as --channel NAME=IMAGE, not both.")
-    if arguments.channel:
-        pairs = [text.partition("=") for text in arguments.channel]
-        if any(not name or not separator or not file for name, separator, file in pairs) or len(
-            {name for name, _, _ in pairs}
-        ) < len(pairs):
-            raise SettingsError(f"--channel takes NAME=IMAGE, each name once; found {', '.join(arguments.channel)}.")
-        return {name: Path(file) for name, _, file in pairs}
-    if len(arguments.images) != len(names):
-        raise SettingsError(
-            f"Model '{bundle.card.name}' needs {len(names)} channel(s) ({', '.join(names)}) "
-            f"but {len(arguments.images)} image(s) were given. Give one image for each, in this order."
-        )
-    return dict(zip(names, map(Path, arguments.images), strict=True))
 
 
 def _run_case(

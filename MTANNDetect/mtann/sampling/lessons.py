@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtann.errors import CasesError
-from mtann.sampling.subvolumes import NEGATIVE, Samples
+from mtann.sampling.subvolumes import IMAGE, NEGATIVE, Samples
 
 Rows = npt.NDArray[np.int64]
 
@@ -30,13 +30,16 @@ class SampleStore:
         self._starts = {id(samples): int(start) for samples, start in zip(unique, starts, strict=False)}
         self._moments = {id(samples): _moments(samples) for samples in unique}
 
-    def lesson(self, samples: Sequence[Samples]) -> "Lesson":
+    def lesson(self, samples: Sequence[Samples]) -> "Lesson | ImageLesson":
         """What one network learns from.
 
         Raises:
-            CasesError: There is no lesion or no non-lesion sample.
+            CasesError: There is no lesion or no non-lesion sample, though the teacher is no image.
         """
-        return Lesson(samples, [self._starts[id(one)] for one in samples])
+        starts = [self._starts[id(one)] for one in samples]
+        if samples and all((one.groups == IMAGE).all() for one in samples):
+            return ImageLesson(samples, starts)
+        return Lesson(samples, starts)
 
     def standardisation(self, samples: Sequence[Samples]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean and deviation, each (channels, levels), of one network's samples."""
@@ -77,6 +80,17 @@ class Lesson:
         return np.concatenate(
             [_draw(kind, (steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
         )
+
+
+class ImageLesson:
+    """Rows of the store for one network whose teacher is an image, drawn so that every case counts the same."""
+
+    def __init__(self, samples: Sequence[Samples], starts: Sequence[int]) -> None:
+        self._cases = [start + np.arange(len(one.targets)) for one, start in zip(samples, starts, strict=True)]
+
+    def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
+        """Rows (steps, batch) of so many batches."""
+        return _draw(self._cases, (steps, batch), random)
 
 
 def _draw(regions: Sequence[Rows], shape: tuple[int, int], random: np.random.Generator) -> Rows:

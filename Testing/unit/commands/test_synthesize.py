@@ -40,7 +40,7 @@ def test_a_scan_becomes_cases_ready_to_teach_with(scan, tmp_path, capsys):
     assert run("synthesize", scan, "--output", out, *given, *FAST) == 0
     assert "Inserted 6 lesions into 2 synthetic cases made of 1 scans." in capsys.readouterr().out
     assert {path.name for path in out.iterdir()} == {"cases.csv", "scan-synthetic-1", "scan-synthetic-2"}
-    files = read_case_list(out / "cases.csv", needs_lesions=True)
+    files = read_case_list(out / "cases.csv", needs=["lesions"])
     assert [tuple(case.channels) for case in files] == [("t1c",), ("t1c",)]
     assert {case.patient for case in files} == {"scan"}
     case = load_training_case(files[0], keep_instances=True)
@@ -87,7 +87,7 @@ def test_a_list_keeps_patients_subgroups_masks_and_real_lesions(scan, tmp_path):
     listed.write_text(f"case,patient,t1c,mask,lesions,site\na,p,{scan},mask.nii.gz,real.nii.gz,north\nb,q,{scan},,,\n")
     out = tmp_path / "out"
     assert run("synthesize", "--cases", listed, "--output", out, "--count", 1, "--channels", "t1c", *FAST) == 0
-    a, b = read_case_list(out / "cases.csv", ["t1c"], needs_lesions=True)
+    a, b = read_case_list(out / "cases.csv", ["t1c"], needs=["lesions"])
     assert (a.patient, a.subgroups["site"], b.patient) == ("p", "north", "q")
     assert a.mask is not None and b.mask is None
     labels = read_volume(a.lesions).array
