@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from mtann.enhancement.pyramid import compose, decompose, halve
 from mtann.preprocess.prepare import PreparedCase
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
 
 FloatVolume = npt.NDArray[np.float32]
+BoolVolume = npt.NDArray[np.bool_]
 
 
 def draw_bands(
@@ -34,17 +36,23 @@ def draw_bands(
     """
     inputs = [decompose(channel, levels, network.dimensions) for channel in prepared.channels]
     targets = decompose(teaching, levels, network.dimensions)
-    share = prepared.mask.astype(np.float32)
+    tissue = prepared.mask
     samples = []
     for level in range(levels):
-        # A coarse voxel counts as tissue if any of it is: a small mask has some at every level.
-        tissue = np.flatnonzero(share)
-        chosen = random.choice(tissue, min(voxels, len(tissue)), replace=False)
-        where = np.stack(np.unravel_index(np.sort(chosen), share.shape), axis=1).astype(np.int64)
+        inside = np.flatnonzero(tissue)
+        chosen = random.choice(inside, min(voxels, len(inside)), replace=False)
+        where = np.stack(np.unravel_index(np.sort(chosen), tissue.shape), axis=1).astype(np.int64)
         found = gather([bands[level] for bands in inputs], where, network)
         samples.append(Samples(found, targets[level][tuple(where.T)], np.full(len(where), IMAGE)))
-        share = np.asarray(halve(share, network.dimensions))
+        tissue = _coarser(tissue, network.dimensions)
     return samples
+
+
+def _coarser(tissue: BoolVolume, dimensions: int) -> BoolVolume:
+    """The voxels of the next level that tissue is interpolated from: those that hold some, and their neighbours."""
+    some = np.asarray(halve(tissue.astype(np.float32), dimensions) > 0)
+    near = np.ones((1 if dimensions == 2 else 3, 3, 3), dtype=bool)
+    return np.asarray(ndimage.binary_dilation(some, near))
 
 
 def answer(

@@ -7,7 +7,7 @@ import numpy as np
 
 from mtann.backends.device import choose_device
 from mtann.enhancement.bands import answer
-from mtann.enhancement.pairs import answer_in_units
+from mtann.enhancement.meaning import meaning
 from mtann.errors import ImageError, SettingsError
 from mtann.evaluation.image_quality import ImageQuality, image_quality
 from mtann.models.bundle import ModelBundle
@@ -66,7 +66,7 @@ def enhance(
         (warn or _say_nothing)(warning)
     (network,) = bundle.networks()
     answered = answer(network, prepared.channels, device=where, run=run.part(0.2, 0.95))
-    made = answer_in_units(answered, prepared, training, card.output)
+    made = meaning(prepared, training, card.output).image(answered)
     restored = restore(made, prepared.grid, first.geometry)
     image = np.asarray(first.array, dtype=np.float32)
     if training.target == "enhanced":
@@ -88,8 +88,7 @@ def compare(image: Volume, target: Volume, mask: Volume | None = None) -> ImageQ
     if mask is not None:
         check_overlap(mask, image)
         inside = resample_mask(mask, image.geometry)
-    dimensions = 2 if image.array.shape[0] == 1 else 3
-    return image_quality(image.array, resample(target, image.geometry), inside, dimensions)
+    return image_quality(image.array, resample(target, image.geometry), inside)
 
 
 def _check_use(first: Volume, card: EnhancementCard, subtract: bool) -> None:

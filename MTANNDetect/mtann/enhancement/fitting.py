@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mtann.enhancement.bands import draw_bands
-from mtann.enhancement.pairs import Pair, teacher
+from mtann.enhancement.meaning import teacher
+from mtann.enhancement.pairs import Pair
 from mtann.models.enhancement_card import OutputScale
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import Run

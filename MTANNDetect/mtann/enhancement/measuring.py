@@ -7,7 +7,8 @@ import numpy as np
 
 from mtann.enhancement.bands import answer
 from mtann.enhancement.fitting import EnhancementPlan
-from mtann.enhancement.pairs import Pair, answer_in_units
+from mtann.enhancement.meaning import meaning
+from mtann.enhancement.pairs import Pair
 from mtann.evaluation.image_quality import ImageQuality, image_quality
 from mtann.models.enhancement_card import MeasuredQuality, OutputScale
 from mtann.progress import Run
@@ -34,24 +35,20 @@ def measure_quality(
     if not looked:
         looked = [(case, -1) for case in range(len(pairs))]
         measured_on = "the training cases themselves, which the model had seen, so the figures flatter it"
-    target, dimensions = plan.training.target, plan.network.dimensions
     made, given = [], []
     for number, (case, fold) in enumerate(looked):
         pair, part = pairs[case], run.part(number / len(looked), (number + 1) / len(looked))
-        mask = pair.prepared.mask
+        means = meaning(pair.prepared, plan.training, scale)
         answered = answer(networks[fold], pair.prepared.channels, device=plan.device, run=part)
-        found = answer_in_units(answered, pair.prepared, plan.training, scale)
-        if target == "translated":
-            made.append(image_quality(found, pair.target, mask, dimensions))
-            continue
-        image, truth = pair.image + found, pair.target
-        if target == "component":
-            image, truth = pair.image - found, pair.image - pair.target
-        made.append(image_quality(image, truth, mask, dimensions))
-        given.append(image_quality(pair.image, truth, mask, dimensions))
-    return MeasuredQuality(
-        output=_mean(made), input=_mean(given) if given else None, cases=len(looked), measured_on=measured_on
-    )
+        found = means.image(answered)
+        image, truth, without = {
+            "enhanced": (pair.image + found, pair.target, pair.image),
+            "component": (pair.image - found, pair.image - pair.target, pair.image),
+            "translated": (found, pair.target, means.start),
+        }[plan.training.target]
+        made.append(image_quality(image, truth, means.mask, plan.network.dimensions))
+        given.append(image_quality(without, truth, means.mask, plan.network.dimensions))
+    return MeasuredQuality(output=_mean(made), input=_mean(given), cases=len(looked), measured_on=measured_on)
 
 
 def _mean(qualities: Sequence[ImageQuality]) -> ImageQuality:

@@ -1,18 +1,16 @@
 """Pairs of images to learn from: what is to be turned into what."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from mtann.cases import CaseFiles
-from mtann.errors import CasesError
-from mtann.models.enhancement_card import OutputScale
-from mtann.preprocess.grid import check_overlap, resample
+from mtann.errors import CasesError, GeometryError
+from mtann.preprocess.grid import check_overlap, resample, resample_mask
 from mtann.preprocess.prepare import InputSpecification, PreparedCase, prepare
 from mtann.progress import Run
-from mtann.settings import EnhancementSettings
 from mtann.volume import Volume, check_intensities
 from mtann.volume_io import read_volume
 
@@ -77,10 +75,11 @@ class Pair:
 
 
 def prepare_pairs(cases: Sequence[EnhancementCase], inputs: InputSpecification, run: Run) -> list[Pair]:
-    """Bring all cases' images onto the model's grid.
+    """Bring all cases' images onto the model's grid; only where the target lies is there something to learn.
 
     Raises:
-        MTANNError: As :func:`mtann.preprocess.prepare.prepare`; the target must be an image of the same place, too.
+        GeometryError: A target shows none of the tissue to learn from.
+        MTANNError: As :func:`mtann.preprocess.prepare.prepare`, for the target, too.
     """
     pairs = []
     for number, case in enumerate(cases):
@@ -88,55 +87,13 @@ def prepare_pairs(cases: Sequence[EnhancementCase], inputs: InputSpecification, 
         check_overlap(check_intensities(case.target), first)
         part = run.part(number / len(cases), (number + 1) / len(cases))
         prepared = prepare(case.channels, inputs, case.mask, part, keep_fields=True)
-        pairs.append(Pair(prepared, resample(first, prepared.grid), resample(case.target, prepared.grid)))
+        target = case.target
+        covered = resample_mask(target.with_array(np.ones(target.array.shape, np.uint8)), prepared.grid)
+        if not (prepared.mask & covered).any():
+            raise GeometryError(
+                f"The target '{target.name}' of case '{case.case}' shows none of the tissue of '{first.name}'. "
+                "Give a target and a mask of the same place."
+            )
+        prepared = replace(prepared, mask=prepared.mask & covered)
+        pairs.append(Pair(prepared, resample(first, prepared.grid), resample(target, prepared.grid)))
     return pairs
-
-
-def output_scale(pairs: Sequence[Pair], settings: EnhancementSettings) -> OutputScale:
-    """The target's units, measured on all pairs; those of the input need no measuring."""
-    if settings.target != "translated":
-        return OutputScale()
-    inside = np.concatenate([pair.target[pair.prepared.mask] for pair in pairs])
-    outside = np.concatenate([pair.target[~pair.prepared.mask] for pair in pairs])
-    return OutputScale(
-        centre=float(inside.mean(dtype=np.float64)),
-        deviation=float(inside.std(dtype=np.float64)) or 1.0,
-        outside=float(np.median(outside)) if len(outside) else 0.0,
-    )
-
-
-def teacher(pair: Pair, settings: EnhancementSettings, scale: OutputScale) -> FloatVolume:
-    """What a network is to answer at every voxel (z, y, x).
-
-    An image in the input's units is taught as the change from the input, so that whatever the network does not know
-    stays as it is; a change and a component alike count in units of the input's normalisation, which have no zero
-    point, so that a brighter or an offset image gives the same answer.
-    """
-    if settings.target == "translated":
-        return (pair.target - np.float32(scale.centre)) / np.float32(scale.deviation)
-    wanted = pair.target - pair.image if settings.target == "enhanced" else pair.target
-    return wanted / input_unit(pair.prepared)
-
-
-def answer_in_units(
-    answer: FloatVolume, prepared: PreparedCase, settings: EnhancementSettings, scale: OutputScale
-) -> FloatVolume:
-    """A network's answer (z, y, x) in intensities: the image, the component, or the change to make to the input.
-
-    There is neither change nor component outside the mask.
-    """
-    if settings.target == "translated":
-        inside = scale.centre + np.float32(scale.deviation) * answer
-        return np.where(prepared.mask, inside, np.float32(scale.outside)).astype(np.float32)
-    return np.where(prepared.mask, answer * input_unit(prepared), np.float32(0))
-
-
-def input_unit(prepared: PreparedCase) -> FloatVolume:
-    """How much of the first channel's own intensity makes 1 of what the network sees, at every voxel (z, y, x).
-
-    Raises:
-        SettingsError: A step of the channel's preprocessing cannot be undone.
-    """
-    nothing = np.zeros(prepared.mask.shape, dtype=np.float32)
-    way_back = prepared.inverses[0]
-    return way_back.invert(nothing + 1) - way_back.invert(nothing)

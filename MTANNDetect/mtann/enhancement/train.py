@@ -7,8 +7,9 @@ from typing import Any
 from mtann.backends.device import choose_device
 from mtann.enhancement.fitting import EnhancementPlan, fit_levels
 from mtann.enhancement.inputs import enhancement_inputs
+from mtann.enhancement.meaning import output_scale
 from mtann.enhancement.measuring import measure_quality
-from mtann.enhancement.pairs import EnhancementCase, output_scale, prepare_pairs
+from mtann.enhancement.pairs import EnhancementCase, prepare_pairs
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import TrainingImage
 from mtann.models.enhancement_card import EnhancementCard

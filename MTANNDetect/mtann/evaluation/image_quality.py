@@ -50,6 +50,8 @@ def image_quality(
             "Check the image and the mask."
         )
     error = float(np.mean((found - truth)[inside] ** 2))
+    # Nothing outside the mask counts, not even in a window that reaches across its border.
+    found = np.where(inside, found, truth)
     psnr_db = min(_MOST_DB, 10 * np.log10(data_range**2 / error)) if error else _MOST_DB
     similarity = float(np.mean(ssim_map(found, truth, data_range, dimensions)[inside]))
     return ImageQuality(psnr_db=float(psnr_db), ssim=min(1.0, similarity))

@@ -10,9 +10,13 @@ from mtann.settings import EnhancementSettings, Positive, Settings
 
 
 class OutputScale(Settings):
-    """Units of the target images, where these are not the input's."""
+    """Units of the target images, where these are not the input's: the line that comes closest to them, and the rest.
 
-    centre: float = Field(0.0, allow_inf_nan=False, description="target value that the network answers with 0")
+    A target is ``centre + slope * first channel as the network sees it + deviation * the network's answer``.
+    """
+
+    centre: float = Field(0.0, allow_inf_nan=False, description="the line's target value where the first channel is 0")
+    slope: float = Field(0.0, allow_inf_nan=False, description="the line's target units a unit of the first channel")
     deviation: Positive = Field(1.0, description="what one unit of the network's answer means, in the target's units")
     outside: float = Field(0.0, allow_inf_nan=False, description="target value outside of the tissue")
 
@@ -20,11 +24,12 @@ class OutputScale(Settings):
 class MeasuredQuality(Settings):
     """How like the targets a model's images are, as means over cases.
 
-    For a component, images from which it was subtracted are compared.
+    For a component, images from which it was subtracted are compared. A translated image's input is brought to the
+    target's units by the line that comes closest.
     """
 
     output: ImageQuality = Field(description="quality of the model's images")
-    input: ImageQuality | None = Field(description="quality of the inputs as they are; none if their units differ")
+    input: ImageQuality = Field(description="quality of the inputs, which is what one has without the model")
     cases: int = Field(ge=1, description="cases that were measured")
     measured_on: str = Field(description="which data that was")
 
@@ -62,9 +67,8 @@ class EnhancementCard(Card):
         if self.quality is None:
             return ()
         own, without = self.quality.output, self.quality.input
-        beside = "" if without is None else f" (input: {without.psnr_db:.2f} dB, {without.ssim:.4f})"
         return (
-            f"PSNR {own.psnr_db:.2f} dB, SSIM {own.ssim:.4f}{beside}; "
+            f"PSNR {own.psnr_db:.2f} dB, SSIM {own.ssim:.4f} (input: {without.psnr_db:.2f} dB, {without.ssim:.4f}); "
             f"{self.quality.cases} cases; measured on {self.quality.measured_on}",
         )
 
