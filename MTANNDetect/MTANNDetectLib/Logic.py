@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 
 from mtann.errors import CasesError, ImageError
+from mtann.geometry import Geometry
 from mtann.progress import CancelCheck, ProgressCallback
 from mtann.volume import Volume
 
@@ -37,6 +38,7 @@ class TrainingNodes:
         patient: Cases of one patient never stand on both sides of a split; by default each case is a patient.
         mask: Label map or segmentation within which to look.
         keepInstances: Whether each label value or segment is one lesion; else each connected part is one.
+        nonLesions: Places known to be no lesion, marked as lesions are; the task "classification" needs some.
     """
 
     volumes: VolumeNode | Sequence[VolumeNode]
@@ -45,10 +47,11 @@ class TrainingNodes:
     patient: str = ""
     mask: slicer.vtkMRMLNode | None = None
     keepInstances: bool = False
+    nonLesions: slicer.vtkMRMLNode | None = None
 
 
 class DetectLogic:
-    """Detects and trains within Slicer's own process; both calls return when everything is done."""
+    """Detects, filters and trains within Slicer's own process; each call returns when everything is done."""
 
     def models(self) -> tuple[ModelChoice, ...]:
         """The models that can be named in :meth:`detect`: the bundled ones and the user's own."""
@@ -98,22 +101,78 @@ class DetectLogic:
             CancelledError: ``cancelled`` answered True.
         """
         pipeline = libraryModule("mtann.pipeline")
-        names, nodes = _named(volumeNodes)
-        volumes = volumesFromNodes(nodes)
-        maskVolume = None if mask is None else maskFromNode(mask, nodes[0], volumes[0].geometry)
+        images = _imagesFromNodes(volumeNodes, mask)
         result = pipeline.detect(
-            dict(zip(names, volumes, strict=True)) if names else volumes,
+            images.volumes,
             model,
             settings,
-            mask=maskVolume,
+            mask=images.mask,
             threshold=threshold,
             operating_point=operatingPoint,
             device=device,
             progress=progress,
             cancelled=cancelled,
         )
-        _requireStillThere(nodes[0])
-        return nodesFromResult(result, nodes[0])
+        _requireStillThere(images.node)
+        return nodesFromResult(result, images.node)
+
+    def filter(
+        self,
+        volumeNodes: VolumeNodes,
+        candidatesNode: slicer.vtkMRMLNode,
+        model: "ModelBundle | Path | str",
+        *,
+        keepInstances: bool = False,
+        mask: slicer.vtkMRMLNode | None = None,
+        threshold: float | None = None,
+        operatingPoint: str = "balanced",
+        device: str = "auto",
+        progress: ProgressCallback | None = None,
+        cancelled: CancelCheck | None = None,
+    ) -> DetectionNodes:
+        """Score any detector's candidates in one patient's images anew and add the result to the scene; all are kept.
+
+        For example, in the Python console::
+
+            marks = slicer.util.getNode("marks")
+            found = MTANNDetectLogic().filter(slicer.util.getNode("head"), marks, model="head-phantom-t1c")
+            for candidate in found.result.candidates:
+                print(candidate.given_id, candidate.score, candidate.reported)
+
+        Args:
+            volumeNodes: As for :meth:`detect`.
+            candidatesNode: A point list (one point a candidate), a label map, or a segmentation. In the result
+                ``given_id`` counts its candidates from 1.
+            model: As for :meth:`detect`; best one that was taught for the task "classification".
+            keepInstances: Whether each label value or segment is one candidate; else each connected part is one.
+            mask: Label map or segmentation node that shows where tissue is.
+            threshold: As for :meth:`detect`.
+            operatingPoint: As for :meth:`detect`.
+            device: As for :meth:`detect`.
+            progress: As for :meth:`detect`.
+            cancelled: As for :meth:`detect`.
+
+        Raises:
+            MTANNError: Something about the input, the model or a setting must be mended; the message says what.
+            CancelledError: ``cancelled`` answered True.
+        """
+        filtering = libraryModule("mtann.filtering")
+        images = _imagesFromNodes(volumeNodes, mask)
+        places = lesionsFromNode(candidatesNode, images.node, images.geometry, keepInstances)
+        result = filtering.filter_candidates(
+            images.volumes,
+            model,
+            libraryModule("mtann.detection.given").given_from(places),
+            mask=images.mask,
+            threshold=threshold,
+            operating_point=operatingPoint,
+            source=candidatesNode.GetName(),
+            device=device,
+            progress=progress,
+            cancelled=cancelled,
+        )
+        _requireStillThere(images.node)
+        return nodesFromResult(result, images.node)
 
     def train(
         self,
@@ -177,10 +236,31 @@ def trainingCaseFromNodes(nodes: TrainingNodes) -> "TrainingCase":
     _names, volumeNodes = _named(nodes.volumes)
     volumes: tuple[Volume, ...] = volumesFromNodes(volumeNodes)
     first, geometry = volumeNodes[0], volumes[0].geometry
-    lesions = () if nodes.lesions is None else lesionsFromNode(nodes.lesions, first, geometry, nodes.keepInstances)
+    lesions, nonLesions = (
+        () if node is None else lesionsFromNode(node, first, geometry, nodes.keepInstances)
+        for node in (nodes.lesions, nodes.nonLesions)
+    )
     mask = None if nodes.mask is None else maskFromNode(nodes.mask, first, geometry)
     case = nodes.case or first.GetName()
-    return libraryModule("mtann.cases").TrainingCase(case, nodes.patient or case, volumes, lesions, mask)
+    return libraryModule("mtann.cases").TrainingCase(case, nodes.patient or case, volumes, lesions, mask, nonLesions)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """A case's images and mask in the coordinates of the first image's node."""
+
+    node: VolumeNode
+    geometry: Geometry
+    volumes: tuple[Volume, ...] | dict[str, Volume]
+    mask: Volume | None
+
+
+def _imagesFromNodes(volumeNodes: VolumeNodes, mask: slicer.vtkMRMLNode | None) -> _Images:
+    names, nodes = _named(volumeNodes)
+    volumes = volumesFromNodes(nodes)
+    first, geometry = nodes[0], volumes[0].geometry
+    maskVolume = None if mask is None else maskFromNode(mask, first, geometry)
+    return _Images(first, geometry, dict(zip(names, volumes, strict=True)) if names else volumes, maskVolume)
 
 
 def _named(volumeNodes: VolumeNodes) -> tuple[tuple[str, ...], list[VolumeNode]]:

@@ -12,15 +12,17 @@ from mtann.version import VERSION
 if TYPE_CHECKING:
     from mtann.enhancement.enhance import enhance
     from mtann.enhancement.train import train_enhancement
+    from mtann.filtering import filter_candidates
     from mtann.pipeline import detect
     from mtann.teach import train
 
 __version__ = VERSION
-__all__ = ["__version__", "detect", "enhance", "train", "train_enhancement"]
+__all__ = ["__version__", "detect", "enhance", "filter_candidates", "train", "train_enhancement"]
 
 _LAZY = {
     "detect": "mtann.pipeline",
     "enhance": "mtann.enhancement.enhance",
+    "filter_candidates": "mtann.filtering",
     "train": "mtann.teach",
     "train_enhancement": "mtann.enhancement.train",
 }

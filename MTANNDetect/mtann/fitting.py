@@ -1,7 +1,7 @@
 """Fitting MTANNs to prepared cases: for use, and for every fold of a cross-validation, in one batched training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ from mtann.cases import TrainingCase
 from mtann.preprocess.prepare import InputSpecification, PreparedCase, prepare
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
+from mtann.sampling.radius import with_radii
 from mtann.sampling.subvolumes import Samples, draw_samples, mine_negatives, region_negatives
 from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
 
@@ -80,6 +81,18 @@ class Fitted:
         return self.network.member(wanted)
 
 
+def with_sizes(cases: Sequence[TrainingCase], point_radius_mm: float | None) -> list[TrainingCase]:
+    """The cases with a radius for every lesion and non-lesion: as given, this one, or estimated from the images."""
+    return [
+        replace(
+            case,
+            lesions=with_radii(case.lesions, case.channels, point_radius_mm),
+            non_lesions=with_radii(case.non_lesions, case.channels, point_radius_mm),
+        )
+        for case in cases
+    ]
+
+
 def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -> list[TaughtCase]:
     """Bring all cases onto the model's grid and draw their training samples."""
     taught = []
@@ -97,9 +110,17 @@ def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -
     return taught
 
 
-def usable_folds(taught: Sequence[TaughtCase], folds: Sequence[Fold]) -> list[Fold]:
-    """The folds whose networks have lesions to learn from."""
-    return [fold for fold in folds if any(one.case.lesions for number, one in enumerate(taught) if number not in fold)]
+def is_telling(cases: Sequence[TaughtCase], plan: TrainingPlan) -> bool:
+    """Whether cases hold a lesion and, where lesions are to be told from given non-lesions, one of these, too."""
+    has_lesions = any(one.case.lesions for one in cases)
+    return has_lesions and (plan.training.task == "detection" or any(one.case.non_lesions for one in cases))
+
+
+def usable_folds(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPlan) -> list[Fold]:
+    """The folds whose networks have something to learn from."""
+    return [
+        fold for fold in folds if is_telling([one for number, one in enumerate(taught) if number not in fold], plan)
+    ]
 
 
 def fit_networks(
@@ -202,12 +223,7 @@ def _mine(
 
 def lesions_outside(taught: Sequence[TaughtCase]) -> int:
     """How many lesions have their centre outside the tissue that is searched, where nothing can be found."""
-    outside = 0
-    for one in taught:
-        mask, grid = one.prepared.mask, one.prepared.grid
-        for lesion in one.case.lesions:
-            index = np.clip(
-                np.round(grid.index_from_lps(lesion.centre_lps_mm)).astype(int), 0, np.array(mask.shape) - 1
-            )
-            outside += not mask[tuple(index)]
-    return outside
+    return sum(
+        int(np.count_nonzero(~one.prepared.searches([lesion.centre_lps_mm for lesion in one.case.lesions])))
+        for one in taught
+    )

@@ -1,12 +1,13 @@
 """What networks find on cases that they have not seen, and on which data that was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mtann.detection.candidate import Candidate
 from mtann.detection.find import find_candidates
+from mtann.detection.given import as_candidates, given_from
 from mtann.evaluation.matching import Match, match
-from mtann.fitting import Fitted, TaughtCase, TrainingPlan
+from mtann.fitting import Fitted, TaughtCase, TrainingPlan, is_telling
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
 
@@ -41,19 +42,22 @@ def out_of_fold(
 ) -> Findings:
     """Look at every held-out case with its fold's networks; without lesions among those, at the training cases.
 
-    In the second case nothing can be said out of fold, and the words say that the figures flatter.
+    In the second case nothing can be said out of fold, and the words say that the figures flatter. What is looked at is
+    the whole image or, in candidate classification, the given lesions and non-lesions.
     """
+    look, what = (_look, "candidates") if plan.training.task == "detection" else (_ask, "given candidates")
     held_out = [(int(case), fold) for fold, cases in enumerate(folds) for case in cases]
-    chosen_on = f"out-of-fold candidates of the training data ({len(folds)} folds by patient)"
-    if not any(taught[case].case.lesions for case, _ in held_out):
-        looked: list[tuple[int, int | None]] = [(case, None) for case in range(len(taught))]
-        chosen_on = "the training cases themselves, which the model had seen, so the figures flatter it"
-    else:
+    looked: list[tuple[int, int | None]]
+    if is_telling([taught[case] for case, _ in held_out], plan):
         looked = sorted(held_out)
+        chosen_on = f"out-of-fold {what} of the training data ({len(folds)} folds by patient)"
+    else:
+        looked = [(case, None) for case in range(len(taught))]
+        chosen_on = f"{what} of the training cases themselves, which the model had seen, so the figures flatter it"
     findings = []
     for number, (case, fold) in enumerate(looked):
         part = run.part(number / len(looked), (number + 1) / len(looked))
-        findings.append(_look(fitted, case, fold, taught[case], plan, part))
+        findings.append(look(fitted, case, fold, taught[case], plan, part))
     return Findings(tuple(findings), chosen_on)
 
 
@@ -73,3 +77,17 @@ def _look(fitted: Fitted, number: int, fold: int | None, one: TaughtCase, plan: 
         likelihood, one.prepared.grid, one.prepared.mask, target, plan.detection, "lesion", run.part(0.7, 1.0)
     )
     return Finding(number, fold, candidates, match(candidates, one.case.lesions))
+
+
+def _ask(fitted: Fitted, number: int, fold: int | None, one: TaughtCase, plan: TrainingPlan, run: Run) -> Finding:
+    """What networks make of a case's given lesions and non-lesions; each lesion is hit by its own candidate."""
+    from mtann.detection.ask import ask_networks
+
+    lesions, others = one.case.lesions, one.case.non_lesions
+    candidates = as_candidates(given_from((*lesions, *others)), one.prepared.grid, plan.training, "lesion")
+    scores = ask_networks([fitted.of_fold(fold)], one.prepared, candidates, device=plan.device, run=run)[0].tolist()
+    order = sorted(range(len(scores)), key=lambda position: (-scores[position], position))
+    ranked = tuple(replace(candidates[position], score=scores[position]) for position in order)
+    hits = tuple(position if position < len(lesions) else None for position in order)
+    alarms = tuple(scores[position] for position in order if position >= len(lesions))
+    return Finding(number, fold, ranked, Match(tuple(scores[: len(lesions)]), alarms, hits))

@@ -5,7 +5,7 @@ Every front end (command line, Slicer's widget, Slicer's Python console) calls :
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from mtann.models.catalogue import open_model
 from mtann.preprocess.grid import FloatVolume
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
-from mtann.settings import DetectionSettings, Device
+from mtann.settings import DetectionSettings, Device, Task
 from mtann.volume import Volume
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def detect(
     bundle = open_model(model)
     card = bundle.card
     settings = settings or card.detection
-    threshold, origin = resolve_threshold(card, threshold, operating_point)
+    chosen = resolve_threshold(card, threshold, operating_point)
     where = choose_device(device)
     channels = channels_in_order(volumes, card)
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
     single, *experts = bundle.networks()
-    likelihood = _scan(single, prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
+    likelihood = scan_case(single, prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
     restored, labels, candidates = find_candidates(
         likelihood, prepared.grid, prepared.mask, channels[0].geometry, settings, card.class_name, run.part(0.8, 0.95)
     )
@@ -81,13 +81,13 @@ def detect(
     return DetectionResult(
         likelihood=channels[0].with_array(restored.astype(np.float32, copy=False), f"{channels[0].name} likelihood"),
         candidate_map=channels[0].with_array(labels, f"{channels[0].name} candidates"),
-        candidates=report_from(candidates, threshold),
+        candidates=report_from(candidates, chosen.value),
         model=bundle.reference,
-        inputs=_input_references(channels, card, mask),
+        inputs=input_references(channels, card, mask),
         settings=settings,
-        threshold=threshold,
-        threshold_origin=origin,
-        warnings=prepared.warnings,
+        threshold=chosen.value,
+        threshold_origin=chosen.origin,
+        warnings=(*prepared.warnings, *chosen.warnings),
     )
 
 
@@ -114,8 +114,15 @@ def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
     return images
 
 
-def _scan(network: "MTANN", prepared: PreparedCase, tile_voxels: int, device: "torch.device", run: Run) -> FloatVolume:
-    """The likelihood volume on the model's grid, averaged over repetitions; says what to do where memory runs out."""
+def scan_case(
+    network: "MTANN", prepared: PreparedCase, tile_voxels: int, device: "torch.device", run: Run
+) -> FloatVolume:
+    """The likelihood volume on the model's grid, averaged over repetitions; says what to do where memory runs out.
+
+    Raises:
+        MTANNError: Memory ran out.
+        CancelledError: The user asked to stop.
+    """
     import torch
 
     from mtann.inference.scan import scan
@@ -139,16 +146,14 @@ def _ask_experts(
     run: Run,
 ) -> npt.NDArray[np.float64]:
     """Scores (networks, candidates) of the single MTANN and of each expert."""
-    from mtann.detection.ask import score_candidates
+    from mtann.detection.ask import ask_networks
 
-    rows = [np.array([candidate.score for candidate in candidates])]
-    for number, expert in enumerate(experts, start=1):
-        run.report("experts", (number - 1) / len(experts), f"Asking expert {number} of {len(experts)}")
-        rows.append(score_candidates(expert, prepared, candidates, device=device, run=run).scores.mean(axis=0))
-    return np.stack(rows)
+    own = [candidate.score for candidate in candidates]
+    return np.vstack([own, ask_networks(experts, prepared, candidates, device=device, run=run)])
 
 
-def _input_references(channels: Sequence[Volume], card: ModelCard, mask: Volume | None) -> tuple[InputReference, ...]:
+def input_references(channels: Sequence[Volume], card: ModelCard, mask: Volume | None) -> tuple[InputReference, ...]:
+    """What went into a run: each channel's image, and the mask."""
     names = [channel.name for channel in card.inputs.channels]
     references = [
         InputReference(name, volume.name, volume.sha256) for name, volume in zip(names, channels, strict=True)
@@ -158,8 +163,24 @@ def _input_references(channels: Sequence[Volume], card: ModelCard, mask: Volume 
     return tuple(references)
 
 
-def resolve_threshold(card: ModelCard, threshold: float | None, operating_point: str) -> tuple[float, str]:
-    """The threshold to report from, and in words where it comes from.
+class Threshold(NamedTuple):
+    """The score to report from, where it comes from, and what to know before trusting it."""
+
+    value: float
+    origin: str
+    warnings: tuple[str, ...] = ()
+
+
+def resolve_threshold(
+    card: ModelCard, threshold: float | None, operating_point: str, task: Task = "detection"
+) -> Threshold:
+    """The user's threshold or, if None, that of one of the model's operating points.
+
+    Args:
+        card: The model's description.
+        threshold: What the user gave.
+        operating_point: Which of the model's thresholds to use.
+        task: What the model is used for; a warning tells where it was taught for another task.
 
     Raises:
         SettingsError: The given threshold is not a finite number.
@@ -168,10 +189,18 @@ def resolve_threshold(card: ModelCard, threshold: float | None, operating_point:
     if threshold is not None:
         if not np.isfinite(threshold):
             raise SettingsError(f"The threshold must be a finite number; found {threshold}.")
-        return float(threshold), "given by the user"
+        return Threshold(float(threshold), "given by the user")
     point = card.operating_point(operating_point)
-    return point.threshold, (
+    origin = (
         f"operating point '{point.name}' of the model, chosen on {point.chosen_on}: "
         f"{point.lesions} lesions in {point.cases} cases, "
         f"sensitivity {point.sensitivity:.0%} at {point.fp_per_case:.1f} false alarms a case"
     )
+    if card.training.task == task:
+        return Threshold(point.threshold, origin)
+    found = "that it found itself" if card.training.task == "detection" else "that were given to it"
+    warning = (
+        f"Model '{card.name}' was taught for {card.training.task}, not for {task}: its threshold was chosen on "
+        f"candidates {found}. Trust the order of the scores, or give a threshold of your own."
+    )
+    return Threshold(point.threshold, f"{origin}; chosen for {card.training.task}, not for {task}", (warning,))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mtann.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda", "mps", "xpu"]
+Task = Literal["detection", "classification"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -23,7 +24,7 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def make_settings(kind: type[S], **values: Any) -> S:
+def make_settings(kind: type[S], /, **values: Any) -> S:
     """Build settings from values that a user gave.
 
     Raises:
@@ -48,9 +49,9 @@ class NetworkSettings(Settings):
     )
     dilations: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
         (1, 2, 4),
-        min_length=1,
         max_length=4,
-        description="spacing of the input grid at each resolution level, in voxels",
+        description="spacing of the input grid at each resolution level, in voxels; "
+        "if none are given, training chooses them by its lesions' radii",
     )
     hidden: tuple[Annotated[int, Field(ge=1, le=512)], ...] = Field(
         (48, 24),
@@ -63,6 +64,11 @@ class NetworkSettings(Settings):
 class TrainingSettings(Settings):
     """How an MTANN is taught."""
 
+    task: Task = Field(
+        "detection",
+        description="detection: find lesions in whole images; "
+        "classification: tell lesions from non-lesions among given candidates",
+    )
     teacher: Literal["auto", "gaussian", "soft_mask"] = Field(
         "auto",
         description=(
@@ -82,11 +88,17 @@ class TrainingSettings(Settings):
         None, description="radius of lesions given as points without one, in mm; estimated from the images if none"
     )
     negatives_per_case: int = Field(
-        5000, ge=0, description="non-lesion voxels drawn from each case, half at random, half among the bright"
+        5000,
+        ge=0,
+        description="non-lesion voxels drawn from each case, half at random, half among the bright; "
+        "for classification a fifth of it",
     )
     steps: int = Field(1000, ge=1, description="gradient steps before mining, and again in each mining round")
     mining_rounds: int = Field(
-        1, ge=0, le=5, description="times that the strongest false responses are added as negatives"
+        1,
+        ge=0,
+        le=5,
+        description="times that the strongest false responses are added as negatives; none for classification",
     )
     batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
     learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")
@@ -107,6 +119,11 @@ class TrainingSettings(Settings):
         2, ge=1, le=3, description="times that false alarms are sorted into types and experts are trained on them"
     )
     seed: int = Field(0, ge=0, description="seed of every random choice")
+
+    @property
+    def negatives_drawn(self) -> int:
+        """Non-lesion voxels drawn from each case: few for classification, since what matters is given there."""
+        return self.negatives_per_case // (5 if self.task == "classification" else 1)
 
 
 class EnhancementSettings(Settings):
@@ -173,7 +190,7 @@ def preset(name: str, dimensions: Literal[2, 3] = 3) -> tuple[NetworkSettings, T
         SettingsError: There is no preset of this name.
     """
     if name == "default":
-        return NetworkSettings(dimensions=dimensions), TrainingSettings()
+        return NetworkSettings(dimensions=dimensions, dilations=()), TrainingSettings()
     if name == "historic":
         sigma, region = _HISTORIC[dimensions]
         return (

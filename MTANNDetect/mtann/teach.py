@@ -1,7 +1,7 @@
 """Teaching a model from cases with lesions: prepare, sample, train, mine, and choose operating points out of fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,15 @@ from mtann.detection.operating_points import OperatingPoint, choose_operating_po
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
 from mtann.experts.teach import Experts, teach_experts
-from mtann.fitting import TaughtCase, TrainingPlan, fit_networks, lesions_outside, prepare_cases, usable_folds
+from mtann.fitting import (
+    TaughtCase,
+    TrainingPlan,
+    fit_networks,
+    lesions_outside,
+    prepare_cases,
+    usable_folds,
+    with_sizes,
+)
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.provenance import software_versions, training_images
@@ -25,9 +33,9 @@ from mtann.preprocess.mask import choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.folds import Fold, patient_folds
+from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
-from mtann.sampling.radius import with_radii
-from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings
+from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings, preset
 
 if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
@@ -79,8 +87,8 @@ def train(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    _check_cases(cases, channels)
-    cases = [_sized(case, training) for case in cases]
+    training = training or TrainingSettings()
+    cases = _checked(cases, channels, training)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
@@ -89,7 +97,7 @@ def train(
     taught = prepare_cases(cases, plan, run.part(0.0, 0.15))
     has_lesions = [bool(case.lesions) for case in cases]
     folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed, has_lesions)
-    folds = usable_folds(taught, folds)
+    folds = usable_folds(taught, folds, plan)
     learnt = _learn(taught, folds, plan, run.part(0.15, 1.0))
     bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks)
     if output is not None:
@@ -124,7 +132,12 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
     return _Learnt((single, *(experts.networks if experts else ())), experts, points)
 
 
-def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None:
+def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: TrainingSettings) -> list[TrainingCase]:
+    """The cases, with a radius for every lesion and non-lesion.
+
+    Raises:
+        CasesError: There is nothing to learn from.
+    """
     if not cases:
         raise CasesError("There is no case to learn from. Give at least one image with lesions.")
     expected = len(channels) or len(cases[0].channels)
@@ -136,20 +149,19 @@ def _check_cases(cases: Sequence[TrainingCase], channels: Sequence[str]) -> None
             )
     if not any(case.lesions for case in cases):
         raise CasesError("The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'.")
-
-
-def _sized(case: TrainingCase, training: TrainingSettings | None) -> TrainingCase:
-    """The case with a radius for every lesion and non-lesion."""
-    radius = training.point_radius_mm if training else None
-    lesions, non_lesions = (with_radii(kind, case.channels, radius) for kind in (case.lesions, case.non_lesions))
-    return replace(case, lesions=lesions, non_lesions=non_lesions)
+    if training.task == "classification" and not any(case.non_lesions for case in cases):
+        raise CasesError(
+            "All given candidates are lesions; to tell them apart, non-lesions are needed, too. "
+            "Give a detector's false alarms in the column 'non_lesions', or use the task 'detection'."
+        )
+    return with_sizes(cases, training.point_radius_mm)
 
 
 def _make_plan(
     cases: Sequence[TrainingCase],
     channels: Sequence[str],
     network: NetworkSettings | None,
-    training: TrainingSettings | None,
+    training: TrainingSettings,
     detection: DetectionSettings | None,
     spacing_mm: float | None,
     preprocessing: Mapping[str, Preprocessing],
@@ -157,11 +169,15 @@ def _make_plan(
 ) -> TrainingPlan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
     names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
-    network, training = network or NetworkSettings(), training or TrainingSettings()
-    detection = detection or DetectionSettings()
+    network, detection = network or preset("default")[0], detection or DetectionSettings()
+    if training.task == "classification":
+        # What to reject is given; the model's card then says that nothing was mined.
+        training = training.model_copy(update={"mining_rounds": 0})
     inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
+    radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
+    if not network.dilations:
+        network = network.model_copy(update={"dilations": dilations_for(radii, inputs.spacing_mm, network)})
     if not detection.scales_mm:
-        radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
         detection = detection.model_copy(update={"scales_mm": scales_for(radii, inputs.spacing_mm)})
     return TrainingPlan(
         inputs=inputs,
@@ -219,7 +235,7 @@ def _describe(cases: Sequence[TrainingCase], plan: TrainingPlan, /, **fields: An
 def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
     """Add what training brought out: operating points, how far down candidates are kept, and what to know."""
     notes, points = list(draft.notes), learnt.points
-    if outside:
+    if outside and draft.training.task == "detection":
         notes.append(
             f"{outside} of {draft.training_lesions} training lesions lie outside the tissue that is searched "
             f"(mask '{draft.inputs.mask}'), where nothing can be found. Give masks that include such lesions."

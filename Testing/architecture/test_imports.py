@@ -23,11 +23,12 @@ ORDER = (
     ("detection",),
     ("evaluation", "models"),
     ("report",),
+    ("given_files",),
     ("fitting",),
     ("out_of_fold",),
     ("experts",),
-    ("pipeline", "teach"),
-    ("enhancement",),
+    ("pipeline", "retrain", "teach"),
+    ("enhancement", "filtering"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

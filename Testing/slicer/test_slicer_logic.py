@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Library:
-    """Stands for mtann.pipeline and mtann.teach."""
+    """Stands for mtann.pipeline, mtann.filtering and mtann.teach."""
 
     def __init__(self):
         self.arguments = None
@@ -39,6 +39,10 @@ class Library:
         self.arguments = (volumes, model, settings, options)
         first = next(iter(volumes.values())) if isinstance(volumes, dict) else volumes[0]
         return make_result(first.geometry)
+
+    def filter_candidates(self, volumes, model, candidates, **options):
+        self.arguments = (volumes, model, candidates, options)
+        return make_result(volumes[0].geometry)
 
     def train(self, cases, **options):
         self.arguments = (cases, options)
@@ -49,7 +53,7 @@ class Library:
 def library(monkeypatch):
     made = Library()
     real = Logic.libraryModule
-    fake = {"mtann.pipeline", "mtann.teach"}
+    fake = {"mtann.pipeline", "mtann.filtering", "mtann.teach"}
     monkeypatch.setattr(Logic, "libraryModule", lambda name: made if name in fake else real(name))
     return made
 
@@ -127,13 +131,54 @@ def test_names_in_place_of_nodes_are_explained(scene):
         DetectLogic().detect(None, "demo")
 
 
+def point_list(scene, name, centres_lps_mm):
+    points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    for centre in centres_lps_mm:
+        points.AddControlPoint((np.asarray(centre) * (-1, -1, 1)).tolist(), "")
+    return points
+
+
+def test_points_are_handed_on_as_candidates_in_the_images_coordinates(oblique_image, library, scene):
+    transform = rigid((0, 0, 1), 0.3, (4, 5, 6))
+    put_under(oblique_image, transform)
+    volume = volumeFromNode(oblique_image)
+    inside = volume.geometry.lps_from_index([(9, 15, 13), (4, 6, 8)])
+    world_ras = (inside * (-1, -1, 1)) @ transform[:3, :3].T + transform[:3, 3]
+    points = point_list(scene, "marks", world_ras * (-1, -1, 1))
+    found = DetectLogic().filter(oblique_image, points, "mine", operatingPoint="sensitive", device="cpu")
+    _volumes, model, candidates, options = library.arguments
+    assert (model, options["operating_point"], options["source"], options["device"]) == (
+        "mine",
+        "sensitive",
+        "marks",
+        "cpu",
+    )
+    assert [(one.id, one.score, one.outline) for one in candidates] == [(1, None, None), (2, None, None)]
+    np.testing.assert_allclose([one.centre_lps_mm for one in candidates], inside, atol=1e-5)
+    assert found.markupsNode.GetNumberOfControlPoints() == 2
+
+
+def test_labels_are_handed_on_as_candidates_with_their_voxels(oblique_image, library, scene):
+    labels = np.zeros(slicer.util.arrayFromVolume(oblique_image).shape, np.uint8)
+    labels[3:5, 4:6, 5:7] = 1
+    labels[5:6, 4:6, 5:7] = 2  # It touches the first.
+    node = node_like(oblique_image, labels, "seg")
+    DetectLogic().filter(oblique_image, node, "mine")
+    assert [one.outline.array.sum() for one in library.arguments[2]] == [12]
+    DetectLogic().filter(oblique_image, node, "mine", keepInstances=True)
+    assert [one.outline.array.sum() for one in library.arguments[2]] == [8, 4]
+    with pytest.raises(CasesError, match="can mark no lesions"):
+        DetectLogic().filter(oblique_image, put_under(oblique_image, np.eye(4)), "mine")
+
+
 def test_training_cases_are_made_of_nodes(oblique_image, library, scene):
     geometry = volumeFromNode(oblique_image).geometry
     centre = geometry.lps_from_index((9, 15, 13))
-    points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "lesions")
-    points.AddControlPoint((centre * (-1, -1, 1)).tolist(), "")
-    nodes = TrainingNodes(oblique_image, points, patient="p1")
+    points = point_list(scene, "lesions", [centre])
+    others = point_list(scene, "others", [geometry.lps_from_index((4, 6, 8))])
+    nodes = TrainingNodes(oblique_image, points, patient="p1", nonLesions=others)
     case = trainingCaseFromNodes(nodes)
+    assert np.allclose(case.non_lesions[0].centre_lps_mm, geometry.lps_from_index((4, 6, 8)), atol=1e-6)
     assert (case.case, case.patient) == ("FLAIR", "p1")
     assert np.allclose(case.lesions[0].centre_lps_mm, centre, atol=1e-6)
     assert case.channels[0].geometry == geometry

@@ -106,12 +106,13 @@ def test_quoted_values_may_hold_commas(folder: Path) -> None:
         ("case,patient,t1", ("t1", "flair"), "flair"),
         ("case;patient;t1", ("t1",), "case, patient, t1"),
         ("case,patient,t1", ("t1",), "lesions"),
+        ("case,patient,t1,lesions", ("t1",), "candidates"),
     ],
 )
 def test_a_missing_column_is_named(folder: Path, header: str, channels: tuple[str, ...], lacking: str) -> None:
     path = listed(folder, f"{header}\na,p1,images/a_t1.nii\n")
     with pytest.raises(CasesError, match=rf"lacks the column\(s\) {lacking}; it has"):
-        read_case_list(path, channels, needs=["lesions"] if lacking == "lesions" else [])
+        read_case_list(path, channels, [lacking] if lacking in ("lesions", "candidates") else [])
 
 
 @pytest.mark.parametrize(

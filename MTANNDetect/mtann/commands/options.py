@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from mtann.errors import SettingsError
 from mtann.settings import Settings, make_settings
 
 S = TypeVar("S", bound=Settings)
@@ -24,6 +25,18 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where to compute (default: auto)",
     )
+
+
+def read_values(option: str, text: str) -> list[int]:
+    """Label values from text such as ``1,2``.
+
+    Raises:
+        SettingsError: It holds something else.
+    """
+    try:
+        return [int(value) for value in text.split(",") if value.strip()]
+    except ValueError as error:
+        raise SettingsError(f"{option} takes whole numbers separated by commas; found '{text}'.") from error
 
 
 def add_settings(

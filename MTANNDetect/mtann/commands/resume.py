@@ -1,6 +1,7 @@
-"""Whether a case of a list is already done: the same images, mask, model, settings and threshold."""
+"""Whether a case of a list is already done: the same images and other inputs, model, settings and threshold."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ Request = dict[str, Any]
 
 
 def request_of(
-    bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles, threshold: float, series: str | None
+    bundle: ModelBundle,
+    settings: DetectionSettings,
+    case: CaseFiles,
+    threshold: float,
+    series: str | None,
+    more_inputs: Mapping[str, str],
 ) -> Request:
-    """What a result must agree with to count as done; images are compared by content."""
-    inputs = {name: _hash(path, series) for name, path in case.channels.items()}
+    """What a result must agree with to count as done; images are compared by content, more inputs by their hashes."""
+    inputs = {**more_inputs, **{name: _hash(path, series) for name, path in case.channels.items()}}
     if case.mask:
         inputs["mask"] = _hash(case.mask, series)
     return {

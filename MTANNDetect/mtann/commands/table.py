@@ -8,6 +8,16 @@ from mtann.report.words import position_words
 _MOST_UNREPORTED = 5
 
 
+def given_remarks(candidates: Sequence[Candidate]) -> list[str]:
+    """For candidates that were given: which each was, and its former score; none for others."""
+    if not any(candidate.given_id for candidate in candidates):
+        return []
+    return [
+        f"given as {candidate.given_id}" + ("" if candidate.given_score is None else f", {candidate.given_score:.3f}")
+        for candidate in candidates
+    ]
+
+
 def candidate_table(candidates: Sequence[Candidate], remarks: Sequence[str] = ()) -> str:
     """One line a candidate: all reported ones and the strongest below the threshold.
 

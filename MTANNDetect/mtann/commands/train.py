@@ -8,9 +8,8 @@ from pathlib import Path
 from mtann.cases import load_training_case, read_case_list
 from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
-from mtann.commands.options import add_common, add_device, add_settings, read_settings
+from mtann.commands.options import add_common, add_device, add_settings, read_settings, read_values
 from mtann.commands.train_enhancement import add_enhancement, run_enhancement
-from mtann.errors import SettingsError
 from mtann.models.bundle import BUNDLE_FOLDER
 from mtann.output_folder import check_output, recover_folder
 from mtann.preprocess.choose import check_channel_names
@@ -38,7 +37,7 @@ def _add_mtann(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="CSV",
-        help="columns case, patient, lesions, one a channel, and optionally mask",
+        help="columns case, patient, lesions, one a channel, and optionally mask and non_lesions",
     )
     parser.add_argument(
         "--output",
@@ -89,12 +88,7 @@ def _run_mtann(arguments: argparse.Namespace, console: Console) -> int:
     detection = read_settings(arguments, DetectionSettings())
     preprocessing = read_preprocessing(arguments)
     channels = [name.strip() for name in arguments.channels.split(",") if name.strip()]
-    try:
-        values = [int(value) for value in arguments.lesion_values.split(",") if value.strip()]
-    except ValueError as error:
-        raise SettingsError(
-            f"--lesion-values takes whole numbers separated by commas; found '{arguments.lesion_values}'."
-        ) from error
+    values = read_values("--lesion-values", arguments.lesion_values)
     files = read_case_list(arguments.cases, channels, needs=["lesions"])
     check_channel_names(tuple(files[0].channels), preprocessing)
     console.progress(Progress("read", 0.0, "Reading cases"))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mtann.detection.candidate import Candidate
@@ -10,6 +11,25 @@ from mtann.inference.places import PlaceScores, score_places
 from mtann.networks.mtann import MTANN
 from mtann.preprocess.prepare import PreparedCase
 from mtann.progress import Run
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def ask_networks(
+    networks: Sequence[MTANN],
+    prepared: PreparedCase,
+    candidates: Sequence[Candidate],
+    *,
+    device: torch.device | str = "cpu",
+    run: Run | None = None,
+) -> FloatArray:
+    """Scores (networks, candidates), each the mean over a network's members."""
+    run = run or Run()
+    scores = np.zeros((len(networks), len(candidates)))
+    for number, network in enumerate(networks):
+        run.report("scores", number / len(networks), f"Asking network {number + 1} of {len(networks)}")
+        scores[number] = score_candidates(network, prepared, candidates, device=device, run=run).scores.mean(axis=0)
+    return scores
 
 
 def score_candidates(

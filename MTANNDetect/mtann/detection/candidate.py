@@ -25,6 +25,8 @@ class Candidate:
         max_diameter_mm: Longest diameter of the outline in three dimensions.
         scoring_sigma_mm: Width of the Gaussian that the score was taken with.
         expert_scores: The single MTANN's own score and each expert's; empty where there are no experts.
+        given_id: Its id, label or row among the candidates that were given; 0 where none were.
+        given_score: Its score by the detector that gave it, or None.
     """
 
     id: int
@@ -40,6 +42,8 @@ class Candidate:
     max_diameter_mm: float
     scoring_sigma_mm: float | None = None
     expert_scores: tuple[float, ...] = ()
+    given_id: int = 0
+    given_score: float | None = None
 
 
 @dataclass(frozen=True)

@@ -72,11 +72,11 @@ def find_candidates(
 def rescore(
     labels: LabelVolume, candidates: Sequence[Candidate], network_scores: FloatScores, combination: Combination
 ) -> tuple[LabelVolume, tuple[Candidate, ...]]:
-    """Score candidates by several networks, and number them and the label map anew.
+    """Score candidates by one or several networks, and number them and the label map anew.
 
     Args:
         labels: Label map, value k for candidate k.
-        candidates: The candidates by the single MTANN.
+        candidates: The candidates as they were numbered so far.
         network_scores: (networks, candidates), the single MTANN's first.
         combination: How they become one score.
     """
@@ -91,7 +91,7 @@ def rescore(
                 candidates[number],
                 id=rank,
                 score=float(combined[number]),
-                expert_scores=tuple(map(float, network_scores[:, number])),
+                expert_scores=tuple(map(float, network_scores[:, number])) if len(network_scores) > 1 else (),
             )
         )
     return lookup[labels], tuple(renumbered)

@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 class TrainingImage(Settings):
     """One file that the model learnt from, by hash alone."""
 
-    role: str = Field(description="channel name, 'lesions' or 'mask'")
+    role: str = Field(description="channel name, 'lesions', 'non_lesions', 'target' or 'mask'")
     sha256: str
 
 

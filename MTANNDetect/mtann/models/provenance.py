@@ -21,7 +21,9 @@ def training_images(cases: Sequence[TrainingCase], names: Sequence[str]) -> tupl
             TrainingImage(role=name, sha256=hash_volume(volume))
             for name, volume in zip(names, case.channels, strict=True)
         ]
-        images.append(TrainingImage(role="lesions", sha256=_hash_lesions(case.lesions)))
+        images.append(TrainingImage(role="lesions", sha256=hash_places(case.lesions)))
+        if case.non_lesions:
+            images.append(TrainingImage(role="non_lesions", sha256=hash_places(case.non_lesions)))
         if case.mask is not None:
             images.append(TrainingImage(role="mask", sha256=hash_volume(case.mask)))
     return tuple(images)
@@ -39,7 +41,8 @@ def hash_volume(volume: Volume) -> str:
     return volume.sha256 or hashlib.sha256(np.ascontiguousarray(volume.array).tobytes()).hexdigest()
 
 
-def _hash_lesions(lesions: Sequence[Lesion]) -> str:
+def hash_places(lesions: Sequence[Lesion]) -> str:
+    """Hash of marked places: where they are, their sizes and outlines."""
     digest = hashlib.sha256()
     for lesion in lesions:
         digest.update(repr((lesion.centre_lps_mm, lesion.radius_mm)).encode())

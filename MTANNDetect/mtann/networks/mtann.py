@@ -26,6 +26,9 @@ class MTANN(nn.Module):
         settings: Subvolume and hidden layers.
         channels: Number of input channels.
         seeds: One member a seed, its weights drawn from that seed alone.
+
+    Raises:
+        ValueError: The settings name no resolution level; training chooses them before it makes a network.
     """
 
     mean: torch.Tensor
@@ -33,6 +36,8 @@ class MTANN(nn.Module):
 
     def __init__(self, settings: NetworkSettings, channels: int, seeds: Sequence[int] = (0,)) -> None:
         super().__init__()
+        if not settings.dilations:
+            raise ValueError("An MTANN needs at least one resolution level; its settings have no dilations.")
         self.settings = settings
         self.channels = channels
         self.members = members = len(seeds)

@@ -22,6 +22,7 @@ from mtann.volume import Volume, check_intensities
 
 FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]
+BoolArray = npt.NDArray[np.bool_]
 
 _FULL_COVER = 0.995
 _THICK_SLICES = 3.0
@@ -75,6 +76,12 @@ class PreparedCase:
     mask: BoolVolume = field(repr=False)
     warnings: tuple[str, ...] = ()
     inverses: tuple[Inverse, ...] = field(default=(), repr=False)
+
+    def searches(self, points_lps_mm: npt.ArrayLike) -> BoolArray:
+        """Whether points (n, 3) lie in voxels of the mask."""
+        index = np.round(self.grid.index_from_lps(np.asarray(points_lps_mm, dtype=np.float64).reshape(-1, 3)))
+        inside: BoolArray = self.mask[tuple(np.clip(index, 0, np.array(self.mask.shape) - 1).astype(int).T)]
+        return inside
 
 
 def prepare(

@@ -30,6 +30,8 @@ DEFINITIONS = {
     "outline": "Where the likelihood about the peak exceeds outline_fraction (see settings) of its peak.",
     "axial_diameter_mm": "Longest diameter of the outline in the axial plane through its largest section.",
     "perpendicular_diameter_mm": "Longest diameter at right angles to it in the same section.",
+    "given_id": "Id, label or row among candidates that were given to be scored anew; 0 where none were given.",
+    "given_score": "Score by the detector that gave the candidate: compare ranks, not values.",
 }
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -55,6 +57,8 @@ class _CandidateRecord(_Record):
     max_diameter_mm: Length
     scoring_sigma_mm: Length | None = None
     expert_scores: tuple[Finite, ...] = ()
+    given_id: int = 0
+    given_score: Finite | None = None
 
 
 class _ModelRecord(_Record):
@@ -168,6 +172,8 @@ CSV_COLUMNS = (
     "axial_diameter_mm",
     "perpendicular_diameter_mm",
     "max_diameter_mm",
+    "given_id",
+    "given_score",
 )
 """One row a candidate; ``x_lps_mm`` to ``z_lps_mm`` are its centroid, named as in a CSV of lesion points."""
 
@@ -193,6 +199,8 @@ def _row(candidate: Candidate) -> list[str]:
         "true" if candidate.reported else "false",
         _number(candidate.volume_mm3),
         *map(_number, diameters),
+        str(candidate.given_id),
+        "" if candidate.given_score is None else _number(candidate.given_score),
     ]
 
 

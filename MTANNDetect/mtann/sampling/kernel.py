@@ -4,6 +4,7 @@ A subvolume is made of one or more boxes of grid points, each of which a scan ca
 9x9 square (2-D), three such squares at right angles (2.5-D), or a 7x7x7 cube of which a sphere is used (3-D).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,10 @@ Offsets = npt.NDArray[np.int64]
 
 _SPHERE_SQUARED_RADIUS = 11
 """7x7x7 grid points with z^2 + y^2 + x^2 <= 11: the 171 inputs of Suzuki's 3-D MTANN."""
+
+
+_PAST_THE_RIM = 1.25
+_WIDEST, _MOST_LEVELS = 16, 4
 
 
 @dataclass(frozen=True)
@@ -71,3 +76,19 @@ def _grid(radius_zyx: tuple[int, int, int]) -> Offsets:
     z, y, x = radius_zyx
     grid: Offsets = np.mgrid[-z : z + 1, -y : y + 1, -x : x + 1].reshape(3, -1).T.astype(np.int64)
     return grid
+
+
+def dilations_for(radii_mm: Sequence[float], spacing_mm: float, network: NetworkSettings) -> tuple[int, ...]:
+    """Resolution levels that suit lesions of these radii.
+
+    The finest level's grid points are no further apart than the radius of the small ones (10th percentile) divided by
+    the subvolume's half-width; the widest level's subvolume reaches a quarter past the rim of the large ones (90th
+    percentile). Between them the spacing doubles, or is stretched evenly where that would take more than four levels.
+    """
+    half = max(kernel_radius_zyx(network))
+    small, large = np.percentile(np.asarray(radii_mm, dtype=np.float64) / spacing_mm, (10, 90))
+    finest = 2 ** int(np.log2(max(1.0, small / half)))
+    widest = min(_WIDEST, max(finest, 2 ** int(np.ceil(np.log2(max(1.0, _PAST_THE_RIM * large / half))))))
+    count = min(_MOST_LEVELS, int(np.log2(widest / finest)) + 1)
+    levels = np.round(np.geomspace(finest, widest, count)).astype(int)
+    return tuple(int(level) for level in np.unique(levels))

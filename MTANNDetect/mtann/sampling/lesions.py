@@ -53,8 +53,8 @@ def read_lesions(
     """
     path = Path(path)
     if path.name.lower().endswith(POINT_SUFFIXES):
-        points, radii = read_points(path)
-        return lesions_from_points(points, radii)
+        points = read_points(path)
+        return lesions_from_points(points.lps_mm, points.radii_mm)
     return lesions_from_label_map(read_volume(path, series), values, keep_instances)
 
 

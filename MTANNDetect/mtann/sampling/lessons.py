@@ -70,7 +70,8 @@ class Lesson:
                 "Give larger images, or a mask that covers normal tissue."
             )
         # Voxels drawn from anywhere are one kind of non-lesion, each region round a known one counts by itself.
-        self._kinds = [lesions, *([known] if known else []), *([[np.concatenate(others)]] if others else [])]
+        kinds = [lesions, *([known] if known else []), *([[np.concatenate(others)]] if others else [])]
+        self._kinds = [_Kind(regions) for regions in kinds]
 
     def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
         """Rows (steps, batch) of so many batches."""
@@ -78,7 +79,7 @@ class Lesson:
         negatives = np.array_split(np.arange(batch - from_lesions), len(self._kinds) - 1)
         counts = [from_lesions, *map(len, negatives)]
         return np.concatenate(
-            [_draw(kind, (steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
+            [kind.draw((steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
         )
 
 
@@ -86,20 +87,26 @@ class ImageLesson:
     """Rows of the store for one network whose teacher is an image, drawn so that every case counts the same."""
 
     def __init__(self, samples: Sequence[Samples], starts: Sequence[int]) -> None:
-        self._cases = [start + np.arange(len(one.targets)) for one, start in zip(samples, starts, strict=True)]
+        self._cases = _Kind([start + np.arange(len(one.targets)) for one, start in zip(samples, starts, strict=True)])
 
     def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
         """Rows (steps, batch) of so many batches."""
-        return _draw(self._cases, (steps, batch), random)
+        return self._cases.draw((steps, batch), random)
 
 
-def _draw(regions: Sequence[Rows], shape: tuple[int, int], random: np.random.Generator) -> Rows:
-    sizes = np.array([len(region) for region in regions])
-    starts = np.cumsum(sizes) - sizes
-    region = random.integers(len(regions), size=shape)
-    within = (random.random(shape) * sizes[region]).astype(np.int64)
-    rows: Rows = np.concatenate(regions)[starts[region] + within]
-    return rows
+class _Kind:
+    """Regions of which each is drawn equally often."""
+
+    def __init__(self, regions: Sequence[Rows]) -> None:
+        self._rows = np.concatenate(regions)
+        self._sizes = np.array([len(region) for region in regions])
+        self._starts = np.cumsum(self._sizes) - self._sizes
+
+    def draw(self, shape: tuple[int, int], random: np.random.Generator) -> Rows:
+        region = random.integers(len(self._sizes), size=shape)
+        within = (random.random(shape) * self._sizes[region]).astype(np.int64)
+        rows: Rows = self._rows[self._starts[region] + within]
+        return rows
 
 
 def _moments(samples: Samples) -> tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]:

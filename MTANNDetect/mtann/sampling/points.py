@@ -6,21 +6,34 @@ A point without a stated system is refused: taking RAS for LPS moves a lesion to
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mtann.errors import CasesError
 from mtann.geometry import FloatArray
 
-Points = tuple[FloatArray, list[float | None]]
 _RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 # Slicer wrote the number of an enumeration in older versions and the name in newer ones.
 _FCSV_SYSTEMS = {"0": "RAS", "RAS": "RAS", "1": "LPS", "LPS": "LPS"}
 
 
+class Points(NamedTuple):
+    """Marked points.
+
+    Attributes:
+        lps_mm: Where they are (n, 3).
+        radii_mm: Their radii, None where not given.
+        scores: What a detector made of them, None where not given.
+    """
+
+    lps_mm: FloatArray
+    radii_mm: list[float | None]
+    scores: list[float | None]
+
+
 def read_points(path: Path) -> Points:
-    """Read points (n, 3) in LPS millimetres and their radii in millimetres, None where not given.
+    """Read points and, from CSV, what its columns ``radius_mm`` and ``score`` say of them.
 
     Raises:
         CasesError: The file is missing or damaged, does not state a coordinate system, or marks more than points.
@@ -67,7 +80,7 @@ def _from_markups(text: str, name: str) -> Points:
             for point in markup.get("controlPoints", [])
             if point.get("positionStatus", "defined") == "defined"
         ]
-    return np.array(points, dtype=np.float64).reshape(-1, 3), [None] * len(points)
+    return _unmeasured(np.array(points, dtype=np.float64))
 
 
 def _from_fcsv(text: str, name: str) -> Points:
@@ -80,7 +93,7 @@ def _from_fcsv(text: str, name: str) -> Points:
     x, y, z = (columns.index(axis) for axis in "xyz")
     rows = list(csv.reader(line for line in text.splitlines() if line and not line.startswith("#")))
     points = np.array([[float(row[x]), float(row[y]), float(row[z])] for row in rows], dtype=np.float64).reshape(-1, 3)
-    return points * (_RAS_TO_LPS if system == "RAS" else 1.0), [None] * len(points)
+    return _unmeasured(points * (_RAS_TO_LPS if system == "RAS" else 1.0))
 
 
 def _from_csv(text: str, name: str) -> Points:
@@ -95,8 +108,17 @@ def _from_csv(text: str, name: str) -> Points:
         raise _no_system(name)
     rows = list(reader)
     points = np.array([[float(row[axis]) for axis in axes] for row in rows], dtype=np.float64).reshape(-1, 3)
-    radii = [float(row["radius_mm"]) if (row.get("radius_mm") or "").strip() else None for row in rows]
-    return points * (_RAS_TO_LPS if system == "ras" else 1.0), radii
+    radii, scores = ([_number(row.get(column)) for row in rows] for column in ("radius_mm", "score"))
+    return Points(points * (_RAS_TO_LPS if system == "ras" else 1.0), radii, scores)
+
+
+def _unmeasured(points_lps_mm: FloatArray) -> Points:
+    nothing: list[float | None] = [None] * len(points_lps_mm)
+    return Points(points_lps_mm.reshape(-1, 3), nothing, nothing)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text and text.strip() else None
 
 
 def _no_system(name: str) -> CasesError:

@@ -7,6 +7,7 @@ of three.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from mtann.sampling.lesions import Lesion
 from mtann.volume import Volume
 
 FloatArray = npt.NDArray[np.float64]
+L = TypeVar("L", bound=Lesion)
 
 LEAST_RADIUS_MM, GREATEST_RADIUS_MM = 1.5, 20.0
 """Between these a radius is looked for: lesions of 3 to 40 mm."""
@@ -27,9 +29,7 @@ _CLICK_MM = 1.5
 """A click is this near to the middle, or a quarter of the radius."""
 
 
-def with_radii(
-    lesions: Sequence[Lesion], channels: Sequence[Volume], radius_mm: float | None = None
-) -> tuple[Lesion, ...]:
+def with_radii(lesions: Sequence[L], channels: Sequence[Volume], radius_mm: float | None = None) -> tuple[L, ...]:
     """The lesions, those without a radius given this one, or the one estimated from the images."""
     return tuple(
         lesion

@@ -59,7 +59,7 @@ def draw_samples(
     taught = [teach(lesion, prepared.grid, settings) for lesion in lesions]
     teacher = teaching_volume(taught, prepared.grid.shape_zyx)
     places, groups = _regions([one.box for one in taught], random)
-    negatives = _negatives(prepared, _away_from(taught, prepared.mask), settings.negatives_per_case, random)
+    negatives = _negatives(prepared, _away_from(taught, prepared.mask), settings.negatives_drawn, random)
     where = np.concatenate([places, negatives])
     groups = np.concatenate([groups, np.full(len(negatives), NEGATIVE)])
     return Samples(gather(prepared.channels, where, network), teacher[tuple(where.T)], groups)

@@ -37,6 +37,14 @@ class Taught:
     guard: Box
 
 
+def teaching_sigma_mm(radius_mm: float, grid: Geometry, settings: TrainingSettings) -> float:
+    """Width of the Gaussian teacher for a lesion of some radius: a fraction of it (at least some voxels), or fixed."""
+    voxel_mm = grid.spacing_xyz_mm[0]
+    if settings.fixed_teaching_sigma_voxels is not None:
+        return settings.fixed_teaching_sigma_voxels * voxel_mm
+    return max(settings.teaching_sigma_factor * radius_mm, settings.min_teaching_sigma_voxels * voxel_mm)
+
+
 def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
     """Teaching values round one lesion on the model's grid.
 
@@ -48,9 +56,7 @@ def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
     spacing = np.array(grid.spacing_zyx_mm)
     in_plane_mm = grid.spacing_xyz_mm[0]
     radius_mm = lesion.radius_mm or settings.point_radius_mm or DEFAULT_RADIUS_MM
-    sigma_mm = max(settings.teaching_sigma_factor * radius_mm, settings.min_teaching_sigma_voxels * in_plane_mm)
-    if settings.fixed_teaching_sigma_voxels is not None:
-        sigma_mm = settings.fixed_teaching_sigma_voxels * in_plane_mm
+    sigma_mm = teaching_sigma_mm(radius_mm, grid, settings)
     centre = grid.index_from_lps(lesion.centre_lps_mm)
     half = settings.region_factor * sigma_mm / spacing
     low, high = centre - half, centre + half
@@ -58,17 +64,17 @@ def teach(lesion: Lesion, grid: Geometry, settings: TrainingSettings) -> Taught:
         settings.teacher == "auto" and settings.fixed_teaching_sigma_voxels is None
     )
     if lesion.outline is not None and soft:
-        corners = _outline_corners(lesion.outline, grid)
         margin = np.maximum(_LEAST_MARGIN_VOXELS * in_plane_mm, half * spacing - radius_mm) / spacing
-        low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
-        box = _box(low, high, grid)
+        low, high = outline_extent(lesion.outline, grid)
+        low, high = low - margin, high + margin
+        box = box_between(low, high, grid)
         values = _soft_mask(lesion.outline, grid, box)
         least = _gaussian(box, centre, spacing, settings.min_teaching_sigma_voxels * in_plane_mm)
-        guard = _box(low - _LEAST_MARGIN_VOXELS, high + _LEAST_MARGIN_VOXELS, grid)
+        guard = box_between(low - _LEAST_MARGIN_VOXELS, high + _LEAST_MARGIN_VOXELS, grid)
         return Taught(box, np.maximum(values / max(float(values.max()), 1e-6), least), guard)
-    box = _box(low, high, grid)
+    box = box_between(low, high, grid)
     reach = _GUARD_SIGMAS * sigma_mm / spacing
-    return Taught(box, _gaussian(box, centre, spacing, sigma_mm), _box(centre - reach, centre + reach, grid))
+    return Taught(box, _gaussian(box, centre, spacing, sigma_mm), box_between(centre - reach, centre + reach, grid))
 
 
 def _gaussian(
@@ -88,11 +94,13 @@ def teaching_volume(taught: list[Taught], shape_zyx: tuple[int, int, int]) -> Fl
     return volume
 
 
-def _outline_corners(outline: Volume, grid: Geometry) -> npt.NDArray[np.float64]:
+def outline_extent(outline: Volume, grid: Geometry) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Lowest and highest index (z, y, x), fractional, that an outline's voxels reach on a grid."""
     inside = np.argwhere(outline.array)
     low, high = inside.min(axis=0) - 0.5, inside.max(axis=0) + 0.5
     corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1).T
-    return grid.index_from_lps(outline.geometry.lps_from_index(corners))
+    reached = grid.index_from_lps(outline.geometry.lps_from_index(corners))
+    return reached.min(axis=0), reached.max(axis=0)
 
 
 def _soft_mask(outline: Volume, grid: Geometry, box: Box) -> FloatVolume:
@@ -106,7 +114,8 @@ def _soft_mask(outline: Volume, grid: Geometry, box: Box) -> FloatVolume:
     return smooth
 
 
-def _box(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], grid: Geometry) -> Box:
+def box_between(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], grid: Geometry) -> Box:
+    """The voxels of a grid between two fractional indices, cut at its border; at least one."""
     shape = np.array(grid.shape_zyx)
     start = np.clip(np.ceil(low), 0, shape - 1).astype(int)
     stop = np.clip(np.floor(high) + 1, start + 1, shape).astype(int)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mtann.networks.mtann import MTANN
-from mtann.sampling.kernel import kernel_boxes, kernel_radius_zyx, subvolume_offsets
+from mtann.sampling.kernel import dilations_for, kernel_boxes, kernel_radius_zyx, subvolume_offsets
 from mtann.sampling.symmetries import offset_symmetries
 from mtann.settings import NetworkSettings, preset
 
@@ -53,6 +53,27 @@ def test_the_network_computes_suzukis_formula():
         v, c = network.output_weight[member], network.output_bias[member]
         expected = torch.sigmoid(x[member].reshape(5, 171) @ w.T + b) @ v + c
         torch.testing.assert_close(answers[member], expected)
+
+
+@pytest.mark.parametrize(
+    ("radii_mm", "spacing_mm", "expected"),
+    [
+        ([2, 3, 4, 5], 1.0, (1, 2)),  # 1.25 x 4.7 voxels is nearly 6, twice the half-width of 3
+        ([1.5, 7.5], 1.0, (1, 2, 4)),
+        ([1.5, 2.0], 1.0, (1,)),
+        ([2, 20], 1.0, (1, 2, 4, 8)),
+        ([2, 2, 2, 60, 60, 60], 1.0, (1, 3, 6, 16)),
+        ([8, 30], 1.0, (2, 4, 8, 16)),
+        ([4, 6, 8, 10], 2.0, (1, 2)),
+    ],
+)
+def test_levels_follow_the_lesions_radii(radii_mm, spacing_mm, expected):
+    assert dilations_for(radii_mm, spacing_mm, NetworkSettings()) == expected
+
+
+def test_without_a_level_there_is_no_network():
+    with pytest.raises(ValueError, match="at least one resolution level"):
+        MTANN(preset("default")[0], 1)
 
 
 def test_turning_the_network_is_turning_the_subvolume():

@@ -63,6 +63,8 @@ def test_document_has_exactly_the_promised_names_and_values() -> None:
         "max_diameter_mm": pytest.approx(6.3),
         "scoring_sigma_mm": None,
         "expert_scores": [],
+        "given_id": 0,
+        "given_score": None,
     }
 
 
@@ -100,6 +102,8 @@ candidates = st.builds(
     axial_diameter_mm=lengths,
     perpendicular_diameter_mm=lengths,
     max_diameter_mm=lengths,
+    given_id=st.integers(0, 10**6),
+    given_score=st.none() | finite,
 )
 
 
@@ -151,8 +155,19 @@ def test_csv_holds_the_same_numbers() -> None:
         "axial_diameter_mm": "14.0",
         "perpendicular_diameter_mm": "12.6",
         "max_diameter_mm": "14.7",
+        "given_id": "0",
+        "given_score": "",
     }
     assert rows[5]["reported"] == "false"
+
+
+def test_csv_tells_which_given_candidate_each_was() -> None:
+    given = (
+        replace(RESULT.candidates[0], given_id=12, given_score=-3.25),
+        replace(RESULT.candidates[1], given_id=4),
+    )
+    rows = list(csv.DictReader(io.StringIO(csv_text(replace(RESULT, candidates=given)))))
+    assert [(row["given_id"], row["given_score"]) for row in rows] == [("12", "-3.25"), ("4", "")]
 
 
 def test_csv_of_no_candidate_is_its_header() -> None:

@@ -41,6 +41,16 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def test_says_what_given_candidates_were() -> None:
+    given = [replace(one, given_id=20 + one.id, given_score=0.1 * one.id) for one in RESULT.candidates]
+    given[1] = replace(given[1], given_score=None)
+    words = Page(html_text(replace(RESULT, candidates=tuple(given)), PICTURE)).words
+    start = words.index("S/I") + 1
+    assert words[start : start + 5] == ["1", "0.910", "21", "0.100", "lesion"]
+    assert words[start + 11 : start + 16] == ["2", "0.780", "22", "–", "lesion"]
+    assert words.count("Given as") == 2  # Reported, and below the threshold.
+
+
 def test_says_what_was_found() -> None:
     page = Page(html_text(RESULT, PICTURE, "Brain metastases, adults"))
     words = page.words

@@ -41,7 +41,7 @@ def fcsv(
 
 @pytest.mark.parametrize(("system", "stored"), [("LPS", LPS), ("RAS", RAS)])
 def test_markups_are_read_in_the_system_that_they_state(tmp_path: Path, system: str, stored: list[object]) -> None:
-    points, radii = read_points(saved(tmp_path, "F.mrk.json", markups(markup(system, stored))))
+    points, radii, _ = read_points(saved(tmp_path, "F.mrk.json", markups(markup(system, stored))))
     assert points.tolist() == LPS
     assert radii == [None, None]
 
@@ -64,7 +64,7 @@ def test_an_empty_list_has_no_points(tmp_path: Path) -> None:
         ("F.fcsv", fcsv("LPS", [])),
         ("F.csv", "x_lps_mm,y_lps_mm,z_lps_mm\n"),
     ):
-        points, radii = read_points(saved(tmp_path, name, text))
+        points, radii, _ = read_points(saved(tmp_path, name, text))
         assert points.shape == (0, 3)
         assert radii == []
 
@@ -90,7 +90,7 @@ def test_markups_in_other_units_are_refused(tmp_path: Path, units: object) -> No
 
 @pytest.mark.parametrize(("system", "stored"), [("0", RAS), ("RAS", RAS), ("1", LPS), ("LPS", LPS)])
 def test_fcsv_states_its_system_by_name_or_number(tmp_path: Path, system: str, stored: list[list[float]]) -> None:
-    points, radii = read_points(saved(tmp_path, "F.fcsv", fcsv(system, stored)))
+    points, radii, _ = read_points(saved(tmp_path, "F.fcsv", fcsv(system, stored)))
     assert points.tolist() == LPS
     assert radii == [None, None]
 
@@ -104,14 +104,21 @@ def test_fcsv_columns_are_found_by_name(tmp_path: Path) -> None:
 def test_csv_states_its_system_in_the_header(tmp_path: Path, system: str, stored: list[list[float]]) -> None:
     rows = "\n".join(f"{n},{z},{y},{x}" for n, (x, y, z) in enumerate(stored))
     text = f"\ufeffname, z_{system}_mm, y_{system}_mm ,x_{system}_mm\n{rows}\n"
-    points, radii = read_points(saved(tmp_path, "F.CSV", text))
+    points, radii, _ = read_points(saved(tmp_path, "F.CSV", text))
     assert points.tolist() == LPS
     assert radii == [None, None]
 
 
+def test_csv_may_give_a_score(tmp_path: Path) -> None:
+    text = "score,x_lps_mm,y_lps_mm,z_lps_mm\n0.25,10,-20,30\n ,-1.5,2.25,0\n"
+    points = read_points(saved(tmp_path, "F.csv", text))
+    assert points.lps_mm.tolist() == LPS
+    assert points.scores == [0.25, None]
+
+
 def test_csv_may_give_a_radius(tmp_path: Path) -> None:
     text = "x_ras_mm,y_ras_mm,z_ras_mm,radius_mm\n-10,20,30,4.5\n1.5,-2.25,0,\n"
-    points, radii = read_points(saved(tmp_path, "F.csv", text))
+    points, radii, _ = read_points(saved(tmp_path, "F.csv", text))
     assert points.tolist() == LPS
     assert radii == [4.5, None]
 

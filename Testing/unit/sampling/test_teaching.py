@@ -3,7 +3,7 @@ import pytest
 
 from mtann.geometry import Geometry
 from mtann.sampling.lesions import Lesion, lesions_from_label_map
-from mtann.sampling.teaching import teach, teaching_volume
+from mtann.sampling.teaching import teach, teaching_sigma_mm, teaching_volume
 from mtann.settings import TrainingSettings, preset
 from mtann.volume import Volume
 
@@ -18,6 +18,13 @@ def test_the_gaussian_teacher_is_suzukis_formula():
     for index in ((20, 20, 20), (22, 18, 25), (20, 20, 15)):
         squared = (index[2] - 20.3) ** 2 + (index[1] - 19.6) ** 2 + (index[0] - 20.0) ** 2
         assert volume[index] == pytest.approx(np.exp(-squared / (2 * sigma**2)), rel=1e-5)
+
+
+def test_the_teaching_width_is_a_share_of_the_radius_at_least_some_voxels_or_fixed():
+    half = Geometry((4, 4, 4), (0.5, 0.5, 2.0), (0.0, 0.0, 0.0))
+    assert teaching_sigma_mm(5.0, half, TrainingSettings()) == pytest.approx(3.5)
+    assert teaching_sigma_mm(0.5, half, TrainingSettings()) == pytest.approx(1.5 * 0.5)
+    assert teaching_sigma_mm(5.0, half, TrainingSettings(fixed_teaching_sigma_voxels=4.5)) == pytest.approx(2.25)
 
 
 def test_the_training_region_reaches_1_7_sigma_and_holds_every_voxel():

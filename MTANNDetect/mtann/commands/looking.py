@@ -1,0 +1,182 @@
+"""What ``mtann detect`` and ``mtann filter`` share: options, and results for one case or for a list of cases."""
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtann.cases import CaseFiles, read_case_list
+from mtann.commands.console import Console, explain
+from mtann.commands.inputs import add_images, named_files
+from mtann.commands.options import add_common, add_device, add_settings, read_settings
+from mtann.commands.resume import is_done, request_of
+from mtann.commands.table import candidate_table, given_remarks
+from mtann.detection.candidate import DetectionResult
+from mtann.errors import CancelledError, MTANNError, SettingsError
+from mtann.models.bundle import ModelBundle
+from mtann.models.catalogue import open_model
+from mtann.output_folder import check_output, recover_folder
+from mtann.pipeline import resolve_threshold
+from mtann.progress import Progress
+from mtann.report.documents import result_document
+from mtann.report.save import RESULT_FOLDER, save_result
+from mtann.settings import DetectionSettings
+from mtann.volume_io import read_volume
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a command does with a case.
+
+    Attributes:
+        look: Called as :func:`mtann.pipeline.detect` is.
+        inputs: Hashes, by name, of what it takes beside images and mask.
+    """
+
+    look: Callable[..., DetectionResult]
+    inputs: dict[str, str]
+
+
+Open = Callable[[CaseFiles], Task]
+
+
+def add_case_arguments(parser: argparse.ArgumentParser, settings_title: str) -> None:
+    """Describe the options that say which images, with what model, and where to."""
+    add_images(parser)
+    parser.add_argument("--model", required=True, help="folder of a model bundle, or the name of a bundled model")
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for the result; a former result there is replaced",
+    )
+    parser.add_argument(
+        "--cases",
+        type=Path,
+        metavar="CSV",
+        help="a list of cases; each gets its own folder within DIR, and finished ones are skipped",
+    )
+    parser.add_argument(
+        "--mask", type=Path, metavar="IMAGE", help="where to look: non-zero voxels, for example a brain mask"
+    )
+    parser.add_argument(
+        "--threshold", type=float, metavar="X", help="score from which candidates are reported (default: the model's)"
+    )
+    parser.add_argument(
+        "--operating-point", default="balanced", help="which of the model's thresholds to use (default: balanced)"
+    )
+    add_device(parser)
+    add_common(parser)
+    add_settings(parser, DetectionSettings, settings_title)
+
+
+@dataclass(frozen=True)
+class Looking:
+    """One run of a command over its cases.
+
+    Attributes:
+        arguments: What :func:`add_case_arguments` describes.
+        console: Where progress and results are shown.
+        open: Makes a case's task.
+        needs: Columns that a list of cases must have besides images.
+    """
+
+    arguments: argparse.Namespace
+    console: Console
+    open: Open
+    needs: tuple[str, ...] = ()
+
+    def run(self) -> int:
+        """Run over one case or a list; returns the exit code."""
+        arguments = self.arguments
+        if arguments.cases and (arguments.images or arguments.channel or arguments.mask):
+            raise SettingsError(
+                "Give either images or --cases, not both; with --cases the list names images and masks."
+            )
+        if not arguments.cases:
+            recover_folder(arguments.output, RESULT_FOLDER)
+            check_output(arguments.output, RESULT_FOLDER)
+        bundle = open_model(arguments.model)
+        settings = read_settings(arguments, bundle.card.detection)
+        return self._many(bundle, settings) if arguments.cases else self._one(bundle, settings)
+
+    def _one(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
+        arguments, console = self.arguments, self.console
+        case = CaseFiles("", "", named_files(arguments.images, arguments.channel, bundle.card), arguments.mask)
+        result = self._result(bundle, settings, case, self.open(case), arguments.output)
+        console.say(candidate_table(result.candidates, given_remarks(result.candidates)))
+        console.say(
+            f"{len(result.reported)} of {len(result.candidates)} candidates reach the threshold "
+            f"{result.threshold:.3f} ({result.threshold_origin})."
+        )
+        console.say(f"Written to {arguments.output}: see report.html. Research software; review every result.")
+        console.finish({"output": str(arguments.output), **result_document(result)})
+        return 0
+
+    def _result(
+        self, bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles, task: Task, output: Path
+    ) -> DetectionResult:
+        arguments, console = self.arguments, self.console
+        console.progress(Progress("read", 0.0, "Reading images"))
+        volumes = {name: read_volume(file, arguments.series) for name, file in case.channels.items()}
+        result = task.look(
+            volumes,
+            bundle,
+            settings=settings,
+            mask=read_volume(case.mask, arguments.series) if case.mask else None,
+            threshold=arguments.threshold,
+            operating_point=arguments.operating_point,
+            device=arguments.device,
+            progress=console.progress,
+        )
+        for warning in result.warnings:
+            console.warn(warning)
+        first = volumes[bundle.card.inputs.channels[0].name]
+        save_result(result, first, output, bundle.card.intended_use)
+        console.end_progress()
+        return result
+
+    def _many(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
+        arguments, console = self.arguments, self.console
+        cases = read_case_list(arguments.cases, [channel.name for channel in bundle.card.inputs.channels], self.needs)
+        outcomes: list[dict[str, Any]] = []
+        for number, case in enumerate(cases, start=1):
+            outcome = self._one_of_many(bundle, settings, case)
+            console.say(f"[{number}/{len(cases)}] {case.case}: {outcome['message']}")
+            outcomes.append(outcome)
+        failed = [outcome["case"] for outcome in outcomes if outcome["status"] == "failed"]
+        console.finish({"output": str(arguments.output), "cases": outcomes})
+        if failed:
+            console.warn(
+                f"{len(failed)} of {len(cases)} cases failed: {', '.join(failed)}. "
+                "Mend them and run the same command again; finished cases are skipped."
+            )
+        return 2 if failed else 0
+
+    def _one_of_many(self, bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles) -> dict[str, Any]:
+        """Run one case of a list. One that fails, be it by a defect of ours, is told and does not stop the others."""
+        arguments = self.arguments
+        output = arguments.output / case.case
+        try:
+            recover_folder(output, RESULT_FOLDER)
+            check_output(output, RESULT_FOLDER)
+            threshold = resolve_threshold(bundle.card, arguments.threshold, arguments.operating_point).value
+            task = self.open(case)
+            if is_done(output, request_of(bundle, settings, case, threshold, arguments.series, task.inputs)):
+                return {
+                    "case": case.case,
+                    "status": "skipped",
+                    "message": "already done with the same images, model and settings",
+                }
+            result = self._result(bundle, settings, case, task, output)
+        except CancelledError:
+            raise
+        except Exception as error:
+            if os.environ.get("MTANN_TRACEBACK") and not isinstance(error, (MTANNError, MemoryError)):
+                raise
+            return {"case": case.case, "status": "failed", "message": explain(error)[1]}
+        found = f"{len(result.reported)} reported, {len(result.candidates) - len(result.reported)} below the threshold"
+        return {"case": case.case, "status": "done", "reported": len(result.reported), "message": found}

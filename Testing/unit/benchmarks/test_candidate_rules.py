@@ -1,0 +1,82 @@
+"""How candidates are scored and judged: the FROC mean, its interval, the threshold, and a network's score."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from candidate_auc import judge
+from candidate_few import filtered, zero_loss_threshold
+from candidate_froc import LESIONS_A_CASE, bootstrap_gain, by_case, make_cases, mean_froc
+from candidate_phantoms import NON_LESIONS, make_sample
+from candidate_scores import region, score, scoring_sigma_mm, teach
+
+from mtann.settings import NetworkSettings, TrainingSettings, preset
+
+
+def test_mean_froc_counted_by_hand():
+    # Eight cases: 1, 2, 4, 8 false alarms in all are allowed at 1/8, 1/4, 1/2, 1 a case, then 16, 32, 64.
+    alarms = np.array([9.0, 7, 5, 3, 1])
+    lesions = np.array([8.0, 6, 4, 2])
+    # More than 1 allowed: above 7 is one lesion of four; 2: above 5, two; 4: above 1, all; from 8 on: all.
+    assert mean_froc(lesions, alarms, 8) == pytest.approx((0.25 + 0.5 + 1 + 1 + 1 + 1 + 1) / 7)
+
+
+def test_the_bootstrap_interval_holds_a_constant_gain_and_none():
+    random = np.random.default_rng(1)
+    scores = random.normal(size=(30, 7))
+    lesion = np.tile([True, True, *[False] * 5], (30, 1))
+    assert bootstrap_gain(scores, scores, lesion, draws=20) == (0.0, 0.0)
+    perfect = np.where(lesion, 10.0, -10.0)
+    low, high = bootstrap_gain(scores, perfect, lesion, draws=50)
+    assert 0 < low <= high < 1
+
+
+def test_cases_hold_two_lesions_and_one_of_each_kind():
+    cases = by_case([one.kind for one in make_cases(5, 2)])
+    assert cases.tolist() == [["sphere"] * LESIONS_A_CASE + list(NON_LESIONS)] * 2
+
+
+def test_the_threshold_lies_halfway_below_the_lowest_lesion():
+    scores, lesion = np.array([0.9, 0.5, 0.3, 0.6, 0.1]), np.array([True, True, False, False, False])
+    assert zero_loss_threshold(scores, lesion) == pytest.approx(0.4)
+    outcome = filtered(scores, lesion, 0.4)
+    assert (outcome.kept, outcome.removed, outcome.auc) == (1.0, pytest.approx(2 / 3), pytest.approx(5 / 6))
+    assert filtered(scores, lesion, 0.9).kept == 0.5
+
+
+def test_the_aims_are_judged_as_stated(capsys):
+    good = {"historic": 0.87, "default": 0.98, "default, one sample a case": 0.929}
+    assert judge(good, 0.85) == 0
+    assert judge(good | {"default": 0.979}, 0.85) == 1
+    assert judge(good | {"default, one sample a case": 0.94}, 0.85) == 1
+    assert judge(good | {"historic": 0.91}, 0.85) == 1
+    assert judge(good, 0.86) == 1
+    assert "NOT MET: LoG" in capsys.readouterr().out
+
+
+def test_the_scoring_width_is_the_mean_teachers():
+    sample = make_sample(0, 3, 2)
+    assert scoring_sigma_mm(sample, preset("historic")[1]) == 4.5
+    radii = [one.radius_mm for one in sample if one.is_lesion]
+    expected = np.mean([max(0.7 * radius, 1.5) for radius in radii])
+    assert scoring_sigma_mm(sample, preset("default")[1]) == pytest.approx(expected)
+
+
+def test_the_region_is_fifteen_voxels_round_the_middle():
+    where = np.argwhere(region().array)
+    assert where.min(axis=0).tolist() == [15] * 3
+    assert where.max(axis=0).tolist() == [29] * 3
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_network_taught_on_a_sample_tells_that_sample_apart(single):
+    sample = make_sample(0, 3, 3, ("slab",))
+    network = NetworkSettings(dilations=(2,), hidden=(8,))
+    training = TrainingSettings(steps=60, mining_rounds=0, augment=False, batch_size=256)
+    fitted = teach(sample, network, training, single)
+    scores = score(fitted, sample, 1.5)
+    assert scores[:3].min() > scores[3:].max()
