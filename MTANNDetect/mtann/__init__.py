@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from mtann.enhancement.train import train_enhancement
     from mtann.filtering import filter_candidates
     from mtann.pipeline import detect
+    from mtann.segmentation import segment
     from mtann.teach import train
 
 __version__ = VERSION
-__all__ = ["__version__", "detect", "enhance", "filter_candidates", "train", "train_enhancement"]
+__all__ = ["__version__", "detect", "enhance", "filter_candidates", "segment", "train", "train_enhancement"]
 
 _LAZY = {
     "detect": "mtann.pipeline",
     "enhance": "mtann.enhancement.enhance",
     "filter_candidates": "mtann.filtering",
+    "segment": "mtann.segmentation",
     "train": "mtann.teach",
     "train_enhancement": "mtann.enhancement.train",
 }

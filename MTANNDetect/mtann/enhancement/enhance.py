@@ -62,8 +62,9 @@ def enhance(
     first = channels[0]
     _check_use(first, card, subtract)
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.2), keep_fields=True)
-    for warning in prepared.warnings:
-        (warn or _say_nothing)(warning)
+    if warn is not None:
+        for warning in prepared.warnings:
+            warn(warning)
     (network,) = bundle.networks()
     answered = answer(network, prepared.channels, device=where, run=run.part(0.2, 0.95))
     made = meaning(prepared, training, card.output).image(answered)
@@ -102,7 +103,3 @@ def _check_use(first: Volume, card: EnhancementCard, subtract: bool) -> None:
             f"The images of model '{card.name}' have units of their own and cannot be subtracted from the input. "
             "Leave subtraction out."
         )
-
-
-def _say_nothing(warning: str) -> None:
-    """Do nothing with a warning."""

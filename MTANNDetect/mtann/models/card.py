@@ -8,6 +8,7 @@ from pydantic import Field
 from mtann.detection.combination import Combination, SingleNetwork
 from mtann.detection.operating_points import OperatingPoint
 from mtann.errors import ModelError
+from mtann.evaluation.overlap import SegmentationThreshold
 from mtann.preprocess.prepare import InputSpecification
 from mtann.settings import DetectionSettings, NetworkSettings, Settings, TrainingSettings
 
@@ -79,6 +80,9 @@ class ModelCard(Card):
         SingleNetwork(), description="how the scores of the single MTANN and its experts become one"
     )
     operating_points: tuple[OperatingPoint, ...]
+    segmentation: SegmentationThreshold | None = Field(
+        None, description="the likelihood from which a voxel is taken as lesion; none without outlines to learn from"
+    )
     training_lesions: int = Field(ge=1)
 
     @property
@@ -98,12 +102,20 @@ class ModelCard(Card):
 
     @property
     def results(self) -> tuple[str, ...]:
-        """Its operating points, in words."""
-        return tuple(
+        """Its operating points and how it outlines lesions, in words."""
+        points = tuple(
             f"{point.name}: threshold {point.threshold:.3f}, sensitivity {point.sensitivity:.0%}, "
             f"{point.fp_per_case:.1f} false alarms a case, {point.lesions} lesions in {point.cases} cases; "
             f"chosen on {point.chosen_on}"
             for point in self.operating_points
+        )
+        if self.segmentation is None:
+            return points
+        own = self.segmentation
+        return (
+            *points,
+            f"segmentation: threshold {own.threshold:.2f}, Dice coefficient {own.dice:.2f} in {own.cases} cases; "
+            f"chosen on {own.chosen_on}",
         )
 
     @property

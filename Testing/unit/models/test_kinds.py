@@ -58,6 +58,8 @@ def test_cards_say_what_the_model_is_for_and_how_it_did():
     assert card.taught_on == "4 pairs of images of 4 patients"
     assert f"PSNR {card.quality.output.psnr_db:.2f} dB" in card.results[0]
     assert f"(input: {card.quality.input.psnr_db:.2f} dB" in card.results[0]
-    assert [line.partition(":")[0] for line in lesions.results] == [point.name for point in lesions.operating_points]
+    names = [*(point.name for point in lesions.operating_points), "segmentation"]
+    assert [line.partition(":")[0] for line in lesions.results] == names
+    assert lesions.model_copy(update={"operating_points": (), "segmentation": None}).results == ()
     assert card.model_copy(update={"quality": None}).results == ()
     assert {image.role for image in card.training_data} == {"channel 1", "target"}
