@@ -28,7 +28,7 @@ ORDER = (
     ("out_of_fold",),
     ("experts",),
     ("pipeline", "retrain", "teach"),
-    ("filtering",),
+    ("enhancement", "filtering", "segmentation"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtann.errors import CasesError
-from mtann.sampling.subvolumes import MINED, NEGATIVE, Samples
+from mtann.sampling.subvolumes import IMAGE, MINED, NEGATIVE, Samples
 
 Rows = npt.NDArray[np.int64]
 
@@ -30,13 +30,16 @@ class SampleStore:
         self._starts = {id(samples): int(start) for samples, start in zip(unique, starts, strict=False)}
         self._moments = {id(samples): _moments(samples) for samples in unique}
 
-    def lesson(self, samples: Sequence[Samples]) -> "Lesson":
+    def lesson(self, samples: Sequence[Samples]) -> "Lesson | ImageLesson":
         """What one network learns from.
 
         Raises:
-            CasesError: There is no lesion or no non-lesion sample.
+            CasesError: There is no lesion or no non-lesion sample, though the teacher is no image.
         """
-        return Lesson(samples, [self._starts[id(one)] for one in samples])
+        starts = [self._starts[id(one)] for one in samples]
+        if samples and all((one.groups == IMAGE).all() for one in samples):
+            return ImageLesson(samples, starts)
+        return Lesson(samples, starts)
 
     def standardisation(self, samples: Sequence[Samples]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean and deviation, each (channels, levels), of one network's samples."""
@@ -80,6 +83,17 @@ class Lesson:
         return np.concatenate(
             [kind.draw((steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
         )
+
+
+class ImageLesson:
+    """Rows of the store for one network whose teacher is an image, drawn so that every case counts the same."""
+
+    def __init__(self, samples: Sequence[Samples], starts: Sequence[int]) -> None:
+        self._cases = _Kind([start + np.arange(len(one.targets)) for one, start in zip(samples, starts, strict=True)])
+
+    def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
+        """Rows (steps, batch) of so many batches."""
+        return self._cases.draw((steps, batch), random)
 
 
 class _Kind:

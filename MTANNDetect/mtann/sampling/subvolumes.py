@@ -20,6 +20,8 @@ Indices = npt.NDArray[np.int64]
 NEGATIVE, MINED = -1, -2
 """Group numbers of samples away from lesions: drawn from anywhere, or where a network answered most wrongly. Lesions
 count up from 0, regions round known non-lesions down from -3."""
+IMAGE = int(np.iinfo(np.int64).min)
+"""Group number of samples with an image as teacher, where there are neither lesions nor non-lesions."""
 
 _MOST_VOXELS_PER_LESION = 4096
 """Regions up to 16^3 are sampled completely; of larger ones, this many voxels at random."""
@@ -34,7 +36,8 @@ class Samples:
     Attributes:
         inputs: float32 (n, channels, levels, offsets).
         targets: float32 (n,), the teaching values.
-        groups: Which lesion's or non-lesion's region each comes from; else :data:`NEGATIVE` or :data:`MINED`.
+        groups: Which lesion's or non-lesion's region each comes from; else :data:`NEGATIVE` or :data:`MINED`, and
+            :data:`IMAGE` where there is no such thing.
     """
 
     inputs: npt.NDArray[np.float32]
