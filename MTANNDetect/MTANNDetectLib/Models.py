@@ -26,7 +26,7 @@ class ModelChoice:
 
 
 def availableModels() -> tuple[ModelChoice, ...]:
-    """The bundled models and the user's own, damaged ones left out.
+    """The bundled models and the user's own that find lesions, damaged ones left out.
 
     Raises:
         MissingPackageError: A package that reading them needs is not installed.
@@ -38,6 +38,8 @@ def availableModels() -> tuple[ModelChoice, ...]:
         try:
             card, _checksum = loadCard(entry.directory)
         except ModelError:
+            continue
+        if card.kind != "mtann":
             continue
         summary = f"Finds: {card.class_name}. {card.description} {card.intended_use}"
         channels = tuple(channel.name for channel in card.inputs.channels)

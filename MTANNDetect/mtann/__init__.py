@@ -11,19 +11,34 @@ from typing import TYPE_CHECKING, Any
 from mtann.version import VERSION
 
 if TYPE_CHECKING:
+    from mtann.enhancement.enhance import enhance
+    from mtann.enhancement.train import train_enhancement
     from mtann.explaining import explain
     from mtann.filtering import filter_candidates
     from mtann.pipeline import detect
+    from mtann.segmentation import segment
     from mtann.teach import train
 
 __version__ = VERSION
-__all__ = ["__version__", "detect", "explain", "filter_candidates", "train"]
+__all__ = [
+    "__version__",
+    "detect",
+    "enhance",
+    "explain",
+    "filter_candidates",
+    "segment",
+    "train",
+    "train_enhancement",
+]
 
 _LAZY = {
     "detect": "mtann.pipeline",
+    "enhance": "mtann.enhancement.enhance",
     "explain": "mtann.explaining",
     "filter_candidates": "mtann.filtering",
+    "segment": "mtann.segmentation",
     "train": "mtann.teach",
+    "train_enhancement": "mtann.enhancement.train",
 }
 
 

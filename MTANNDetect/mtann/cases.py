@@ -10,7 +10,7 @@ from mtann.sampling.lesions import Lesion, check_inside, read_lesions
 from mtann.volume import Volume, check_intensities
 from mtann.volume_io import read_volume
 
-_FILES = ("mask", "lesions", "non_lesions", "candidates")
+_FILES = ("mask", "lesions", "non_lesions", "candidates", "target")
 _RESERVED = ("case", "patient", *_FILES)
 
 
@@ -27,6 +27,7 @@ class CaseFiles:
         subgroups: The remaining columns.
         non_lesions: Label map or points file of places known to be no lesion, or None.
         candidates: What a detector has found: label map, points file or a result's ``candidates.json``; or None.
+        target: Image that the first channel is to be turned into, or None.
     """
 
     case: str
@@ -37,6 +38,7 @@ class CaseFiles:
     subgroups: dict[str, str] = field(default_factory=dict)
     non_lesions: Path | None = None
     candidates: Path | None = None
+    target: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class TrainingCase:
 
 
 def read_case_list(path: Path | str, channels: Sequence[str] = (), needs: Sequence[str] = ()) -> tuple[CaseFiles, ...]:
-    """Read ``CASES.csv``: ``case, patient, <one column a channel>[, mask][, lesions][, non_lesions][, candidates]``.
+    """Read ``CASES.csv``: ``case, patient, <one column a channel>`` and any of the other columns of :class:`CaseFiles`.
 
     Other columns are subgroups.
 

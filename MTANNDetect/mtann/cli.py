@@ -1,4 +1,4 @@
-"""The command line: ``mtann detect | filter | train | synthesize | models | demo``.
+"""The command line: ``mtann detect | filter | segment | enhance | train | retrain | synthesize | models | demo``.
 
 Exit code 0 for success, 2 for something that the user can mend, 130 when stopped, 1 for a defect of ours.
 """
@@ -19,7 +19,9 @@ from mtann.version import VERSION
 _COMMANDS = {
     "detect": "find lesions in images",
     "filter": "score any detector's candidates anew",
-    "train": "teach a model from images with lesions",
+    "segment": "outline whole lesions with a model taught on outlines",
+    "enhance": "turn an image into another with a taught model",
+    "train": "teach a model from images",
     "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
     "models": "list, describe and verify models",

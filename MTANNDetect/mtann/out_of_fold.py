@@ -7,6 +7,7 @@ from mtann.detection.candidate import Candidate
 from mtann.detection.find import find_candidates
 from mtann.detection.given import as_candidates, given_from
 from mtann.evaluation.matching import Match, match
+from mtann.evaluation.overlap import Overlap, measure_overlap
 from mtann.fitting import Fitted, TaughtCase, TrainingPlan, is_telling
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
@@ -21,12 +22,14 @@ class Finding:
         fold: The fold whose networks looked; None for those that learnt from all cases.
         candidates: By descending score.
         match: Which of them lie on lesions.
+        overlap: How the likelihood covers the lesions, where all of them are outlined and it was scanned.
     """
 
     case: int
     fold: int | None
     candidates: tuple[Candidate, ...]
     match: Match
+    overlap: Overlap | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def _look(fitted: Fitted, number: int, fold: int | None, one: TaughtCase, plan: 
     _, _, candidates = find_candidates(
         likelihood, one.prepared.grid, one.prepared.mask, target, plan.detection, "lesion", run.part(0.7, 1.0)
     )
-    return Finding(number, fold, candidates, match(candidates, one.case.lesions))
+    overlap = measure_overlap(likelihood, one.case.lesions, one.prepared.grid)
+    return Finding(number, fold, candidates, match(candidates, one.case.lesions), overlap)
 
 
 def _ask(fitted: Fitted, number: int, fold: int | None, one: TaughtCase, plan: TrainingPlan, run: Run) -> Finding:

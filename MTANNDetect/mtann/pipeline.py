@@ -15,7 +15,7 @@ from mtann.detection.candidate import Candidate, DetectionResult, InputReference
 from mtann.detection.find import find_candidates, report_from, rescore
 from mtann.errors import ImageError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
-from mtann.models.card import ModelCard
+from mtann.models.card import Card, ModelCard
 from mtann.models.catalogue import open_model
 from mtann.preprocess.grid import FloatVolume
 from mtann.preprocess.prepare import PreparedCase, prepare
@@ -91,7 +91,7 @@ def detect(
     )
 
 
-def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume], card: ModelCard) -> tuple[Volume, ...]:
+def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume], card: Card) -> tuple[Volume, ...]:
     """The case's images in the order of the model's channels.
 
     Raises:

@@ -126,6 +126,28 @@ class TrainingSettings(Settings):
         return self.negatives_per_case // (5 if self.task == "classification" else 1)
 
 
+class EnhancementSettings(Settings):
+    """How an MTANN is taught to turn an image into another."""
+
+    target: Literal["enhanced", "component", "translated"] = Field(
+        "enhanced",
+        description="what the target images are; enhanced: the input in its own units, but better, as without noise; "
+        "component: a part of the input, as bone of a radiograph; translated: an image in other units",
+    )
+    levels: int = Field(3, ge=1, le=6, description="resolution levels, each with its own network, each half as fine")
+    voxels_per_case: int = Field(10_000, ge=1, description="voxels that are drawn from each case at each level")
+    steps: int = Field(1500, ge=1, description="gradient steps")
+    batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
+    learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")
+    folds: int = Field(5, ge=0, description="cross-validation folds, by patient, to measure the quality on; 0 for none")
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+
+
+ENHANCEMENT_NETWORK = NetworkSettings(dimensions=2, dilations=(1,), hidden=(48, 24))
+"""Each level's network. The paper's 81-20-1 (``hidden=(20,)``; Suzuki et al., IEEE Trans Med Imaging 25:406, 2006)
+denoises as well, but takes more of the nodules away with the ribs."""
+
+
 DEFAULT_SCALES_MM = (1.0, 1.6, 2.6, 4.1, 6.6, 10.5)
 """Scoring sigmas for lesions of 3 to 40 mm, where no training lesions are known."""
 

@@ -12,6 +12,7 @@ from mtann.cases import TrainingCase
 from mtann.detection.operating_points import OperatingPoint, choose_operating_points
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
+from mtann.evaluation.overlap import SegmentationThreshold, choose_segmentation_threshold
 from mtann.experts.teach import Experts, teach_experts
 from mtann.fitting import (
     TaughtCase,
@@ -137,6 +138,7 @@ class _Learnt:
     findings: Findings
     experts: Experts | None
     points: tuple[OperatingPoint, ...]
+    segmentation: SegmentationThreshold | None
 
 
 def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPlan, run: Run) -> _Learnt:
@@ -153,7 +155,9 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
         lesions = [case.lesion_scores(scores) for case, scores in pairs]
         alarms = [case.false_alarm_scores(scores) for case, scores in pairs]
     points = choose_operating_points(lesions, alarms, findings.chosen_on)
-    return _Learnt((single, *(experts.networks if experts else ())), findings, experts, points)
+    segmentation = choose_segmentation_threshold([one.overlap for one in findings.cases], findings.chosen_on)
+    networks = (single, *(experts.networks if experts else ()))
+    return _Learnt(networks, findings, experts, points, segmentation)
 
 
 def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: TrainingSettings) -> list[TrainingCase]:
@@ -271,7 +275,12 @@ def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
         # Candidates are kept far enough down for a live threshold below any operating point's.
         lowest = min(point.threshold for point in points)
         detection = detection.model_copy(update={"score_floor": min(detection.score_floor, _FLOOR_SHARE * lowest)})
-    update = {"operating_points": points, "detection": detection, "notes": tuple(notes)}
+    update: dict[str, Any] = {
+        "operating_points": points,
+        "segmentation": learnt.segmentation,
+        "detection": detection,
+        "notes": tuple(notes),
+    }
     if learnt.experts:
         update["combination"] = learnt.experts.combination
     return draft.model_copy(update=update)

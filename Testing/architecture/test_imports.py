@@ -29,7 +29,7 @@ ORDER = (
     ("experts", "thinning"),
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
-    ("filtering",),
+    ("enhancement", "filtering", "segmentation"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

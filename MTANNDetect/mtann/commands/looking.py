@@ -10,6 +10,7 @@ from typing import Any
 from mtann import explaining
 from mtann.cases import CaseFiles, read_case_list
 from mtann.commands.console import Console, explain
+from mtann.commands.inputs import add_images, named_files
 from mtann.commands.options import add_common, add_device, add_settings, read_settings
 from mtann.commands.resume import is_done, request_of
 from mtann.commands.table import candidate_table, given_remarks
@@ -44,12 +45,7 @@ Open = Callable[[CaseFiles], Task]
 
 def add_case_arguments(parser: argparse.ArgumentParser, settings_title: str) -> None:
     """Describe the options that say which images, with what model, and where to."""
-    parser.add_argument(
-        "images",
-        nargs="*",
-        metavar="IMAGE",
-        help="the channels of one case, in the model's order: files, or folders with a DICOM series",
-    )
+    add_images(parser)
     parser.add_argument("--model", required=True, help="folder of a model bundle, or the name of a bundled model")
     parser.add_argument(
         "--output",
@@ -57,9 +53,6 @@ def add_case_arguments(parser: argparse.ArgumentParser, settings_title: str) -> 
         type=Path,
         metavar="DIR",
         help="folder for the result; a former result there is replaced",
-    )
-    parser.add_argument(
-        "--channel", action="append", default=[], metavar="NAME=IMAGE", help="a channel by name, instead of by order"
     )
     parser.add_argument(
         "--cases",
@@ -70,7 +63,6 @@ def add_case_arguments(parser: argparse.ArgumentParser, settings_title: str) -> 
     parser.add_argument(
         "--mask", type=Path, metavar="IMAGE", help="where to look: non-zero voxels, for example a brain mask"
     )
-    parser.add_argument("--series", help="which DICOM series, by number or UID, where a folder holds several")
     parser.add_argument(
         "--threshold", type=float, metavar="X", help="score from which candidates are reported (default: the model's)"
     )
@@ -129,7 +121,7 @@ class Looking:
 
     def _one(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
         arguments, console = self.arguments, self.console
-        case = CaseFiles("", "", _named_files(arguments, bundle), arguments.mask)
+        case = CaseFiles("", "", named_files(arguments.images, arguments.channel, bundle.card), arguments.mask)
         result = self._result(bundle, settings, case, self.open(case), arguments.output)
         console.say(candidate_table(result.candidates, given_remarks(result.candidates)))
         console.say(
@@ -218,22 +210,3 @@ def _how_to_explain(arguments: argparse.Namespace) -> ExplanationSettings | None
             raise SettingsError("--occlusion-cube-mm is for --explain, which is missing. Add --explain.")
         return None
     return make_settings(ExplanationSettings, most_candidates=arguments.explain, cube_mm=arguments.occlusion_cube_mm)
-
-
-def _named_files(arguments: argparse.Namespace, bundle: ModelBundle) -> dict[str, Path]:
-    names = [channel.name for channel in bundle.card.inputs.channels]
-    if arguments.images and arguments.channel:
-        raise SettingsError("Give the images either in the model's order or all as --channel NAME=IMAGE, not both.")
-    if arguments.channel:
-        pairs = [text.partition("=") for text in arguments.channel]
-        if any(not name or not separator or not file for name, separator, file in pairs) or len(
-            {name for name, _, _ in pairs}
-        ) < len(pairs):
-            raise SettingsError(f"--channel takes NAME=IMAGE, each name once; found {', '.join(arguments.channel)}.")
-        return {name: Path(file) for name, _, file in pairs}
-    if len(arguments.images) != len(names):
-        raise SettingsError(
-            f"Model '{bundle.card.name}' needs {len(names)} channel(s) ({', '.join(names)}) "
-            f"but {len(arguments.images)} image(s) were given. Give one image for each, in this order."
-        )
-    return dict(zip(names, map(Path, arguments.images), strict=True))

@@ -47,7 +47,7 @@ def _list(arguments: argparse.Namespace, console: Console) -> int:
         )
         console.say(
             f"{entry.name}  {card.version}  {card.kind}, {card.inputs.dimensions}-D, channels: {channels}; "
-            f"finds: {card.class_name} ({row['origin']})"
+            f"{card.purpose} ({row['origin']})"
         )
     if not rows:
         console.say("No model is installed. Train one with 'mtann train mtann'.")
@@ -58,7 +58,7 @@ def _list(arguments: argparse.Namespace, console: Console) -> int:
 def _info(arguments: argparse.Namespace, console: Console) -> int:
     directory = locate_model(arguments.model)
     card, checksum = load_card(directory)
-    console.say(f"{card.name} {card.version} ({card.kind}); finds: {card.class_name}")
+    console.say(f"{card.name} {card.version} ({card.kind}); {card.purpose}")
     if card.description:
         console.say(card.description)
     console.say(f"Intended use: {card.intended_use}")
@@ -67,16 +67,9 @@ def _info(arguments: argparse.Namespace, console: Console) -> int:
         f"Channels: {', '.join(_described(channel) for channel in card.inputs.channels)}; "
         f"grid {card.inputs.spacing_mm:g} mm, {card.inputs.dimensions}-D"
     )
-    console.say(
-        f"Taught on {card.training_lesions} lesions in {card.training_cases} cases "
-        f"of {card.training_patients} patients, seed {card.seed}"
-    )
-    for point in card.operating_points:
-        console.say(
-            f"{point.name}: threshold {point.threshold:.3f}, sensitivity {point.sensitivity:.0%}, "
-            f"{point.fp_per_case:.1f} false alarms a case, {point.lesions} lesions in {point.cases} cases; "
-            f"chosen on {point.chosen_on}"
-        )
+    console.say(f"Taught on {card.taught_on}, seed {card.seed}")
+    for line in card.results:
+        console.say(line)
     console.say(f"SHA-256: {checksum}")
     console.finish({"folder": str(directory), "sha256": checksum, **card.model_dump(mode="json")})
     return 0

@@ -40,14 +40,19 @@ def read_values(option: str, text: str) -> list[int]:
 
 
 def add_settings(
-    parser: argparse.ArgumentParser, kind: type[Settings], title: str, leave_out: Sequence[str] = ()
+    parser: argparse.ArgumentParser, kind: type[Settings] | Settings, title: str, leave_out: Sequence[str] = ()
 ) -> None:
-    """Add an option for every field of a settings class, with its description and default."""
+    """Add an option for every field of a settings class, with its description and default; or of settings as they are.
+
+    Of settings that are given whole, their own values are shown as defaults.
+    """
     group = parser.add_argument_group(title)
-    for name, field in kind.model_fields.items():
+    fields = (kind if isinstance(kind, type) else type(kind)).model_fields
+    for name, field in fields.items():
         if name in leave_out:
             continue
-        default = json.dumps(field.default) if field.default is not None else "none"
+        value = field.default if isinstance(kind, type) else getattr(kind, name)
+        default = json.dumps(value) if value is not None else "none"
         text = f"{field.description} (default: {default})".replace("%", "%%")
         group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", default=None, help=text)
 

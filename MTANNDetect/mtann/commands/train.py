@@ -1,12 +1,15 @@
-"""``mtann train``: teach a model from a list of cases with lesions."""
+"""``mtann train``: teach a model of some kind from a list of cases."""
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtann.cases import load_training_case, read_case_list
 from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
 from mtann.commands.options import add_common, add_device, add_settings, read_settings, read_values
+from mtann.commands.train_enhancement import add_enhancement, run_enhancement
 from mtann.models.bundle import BUNDLE_FOLDER, TRAINING_REPORT_FILE, ModelBundle
 from mtann.output_folder import check_output, recover_folder
 from mtann.preprocess.choose import check_channel_names
@@ -18,8 +21,18 @@ from mtann.teach import train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options."""
-    parser.add_argument("kind", choices=["mtann"], help="kind of model")
+    """Describe the options of every kind of model."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="{" + ",".join(_KINDS) + "}")
+    for name, kind in _KINDS.items():
+        kind.add_arguments(kinds.add_parser(name, help=kind.help, description=kind.help.capitalize() + "."))
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Run the command; returns the exit code."""
+    return _KINDS[arguments.kind].run(arguments, console)
+
+
+def _add_mtann(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cases",
         required=True,
@@ -74,8 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, DetectionSettings, "how candidates are found")
 
 
-def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Run the command; returns the exit code."""
+def _run_mtann(arguments: argparse.Namespace, console: Console) -> int:
     recover_folder(arguments.output, BUNDLE_FOLDER)
     check_output(arguments.output, BUNDLE_FOLDER)
     base_network, base_training = preset(arguments.preset, 2 if arguments.dimensions == "2" else 3)
@@ -137,3 +149,18 @@ def _tell(console: Console, bundle: ModelBundle, report: TrainingReport, output:
     console.say(
         f"Report: {output / TRAINING_REPORT_FILE} (it shows the training cases; delete it before passing the model on)"
     )
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of model: what it is taught, its options, and how it is taught."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Console], int]
+
+
+_KINDS = {
+    "mtann": _Kind("teach a model to find lesions", _add_mtann, _run_mtann),
+    "enhancement": _Kind("teach a model to turn an image into another", add_enhancement, run_enhancement),
+}

@@ -9,14 +9,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import TypeVar  # pydantic brings it; Python's own has defaults from 3.13 on
 
 from mtann.detection.candidate import ModelReference
 from mtann.errors import ModelError
-from mtann.models.card import ModelCard, parse_card
+from mtann.models.card import Card, ModelCard
+from mtann.models.kinds import parse_card
 from mtann.optional import require
 from mtann.output_folder import FolderKind, replace_folder
 
@@ -31,9 +33,11 @@ BUNDLE_FOLDER = FolderKind(
     (CARD_FILE, WEIGHTS_FILE, TRAINING_REPORT_FILE),
 )
 
+C = TypeVar("C", bound=Card, default=ModelCard)
+
 
 @dataclass(frozen=True)
-class ModelBundle:
+class ModelBundle(Generic[C]):
     """A model, complete: description and weights.
 
     Attributes:
@@ -42,7 +46,7 @@ class ModelBundle:
         sha256: The bundle's checksum.
     """
 
-    card: ModelCard
+    card: C
     weights: dict[str, npt.NDArray[np.float32]] = field(repr=False)
     sha256: str
 
@@ -52,7 +56,7 @@ class ModelBundle:
         return ModelReference(self.card.name, self.card.version, self.sha256)
 
     def networks(self) -> tuple["MTANN", ...]:
-        """The single MTANN and its experts with their weights, on the CPU; repetitions are members.
+        """The networks that the card names, with their weights, on the CPU.
 
         Raises:
             ModelError: The weights do not fit the described networks.
@@ -62,15 +66,10 @@ class ModelBundle:
         from mtann.networks.mtann import MTANN
 
         card = self.card
-        repetitions = card.training.repetitions
-        plain = MTANN(card.network, len(card.inputs.channels), [0] * repetitions)
+        plain = MTANN(card.network, len(card.inputs.channels))
         shapes = {key: tuple(tensor.shape[1:]) for key, tensor in plain.state_dict().items()}
-        expected = {
-            _tensor(expert, repetition, key): shape
-            for expert in range(card.combination.networks)
-            for repetition in range(repetitions)
-            for key, shape in shapes.items()
-        }
+        prefixes = [prefix for members in card.members for prefix in members]
+        expected = {f"{prefix}.{key}": shape for prefix in prefixes for key, shape in shapes.items()}
         found = {name: array.shape for name, array in self.weights.items()}
         if expected != found:
             name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
@@ -80,35 +79,29 @@ class ModelBundle:
                 "Train or export the model again."
             )
         networks = []
-        for expert in range(card.combination.networks):
-            network = MTANN(card.network, len(card.inputs.channels), [0] * repetitions)
-            names = {key: [_tensor(expert, repetition, key) for repetition in range(repetitions)] for key in shapes}
-            network.load_state_dict(
-                {key: torch.from_numpy(np.stack([self.weights[name] for name in own])) for key, own in names.items()}
-            )
+        for members in card.members:
+            network = MTANN(card.network, len(card.inputs.channels), [0] * len(members))
+            stacked = {key: np.stack([self.weights[f"{prefix}.{key}"] for prefix in members]) for key in shapes}
+            network.load_state_dict({key: torch.from_numpy(array) for key, array in stacked.items()})
             networks.append(network.eval())
         return tuple(networks)
 
 
-def _tensor(expert: int, repetition: int, key: str) -> str:
-    return f"expert_{expert}.repetition_{repetition}.{key}"
-
-
-def make_bundle(card: ModelCard, networks: Sequence["MTANN"]) -> ModelBundle:
-    """Put trained networks (the single MTANN, then its experts) and their description together."""
+def make_bundle(card: C, networks: Sequence["MTANN"]) -> ModelBundle[C]:
+    """Put trained networks, in the order of the card's ``members``, and their description together."""
     from safetensors.numpy import save
 
     weights = {
-        _tensor(expert, repetition, key): tensor[repetition].detach().cpu().numpy().astype(np.float32)
-        for expert, network in enumerate(networks)
+        f"{prefix}.{key}": tensor[number].detach().cpu().numpy().astype(np.float32)
+        for members, network in zip(card.members, networks, strict=True)
         for key, tensor in network.state_dict().items()
-        for repetition in range(network.members)
+        for number, prefix in enumerate(members)
     }
     card = card.model_copy(update={"weights_sha256": hashlib.sha256(save(weights)).hexdigest()})
     return ModelBundle(card, weights, _checksum(card.model_dump(mode="json")))
 
 
-def save_bundle(bundle: ModelBundle, directory: Path | str, training_report: str | None = None) -> None:
+def save_bundle(bundle: ModelBundle[Any], directory: Path | str, training_report: str | None = None) -> None:
     """Write a bundle; a former bundle in the same place is replaced only once the new one is complete.
 
     Args:
@@ -132,8 +125,8 @@ def save_bundle(bundle: ModelBundle, directory: Path | str, training_report: str
             (work / TRAINING_REPORT_FILE).write_text(training_report, encoding="utf-8", newline="\n")
 
 
-def load_bundle(directory: Path | str) -> ModelBundle:
-    """Read and check a bundle.
+def load_bundle(directory: Path | str) -> ModelBundle[Card]:
+    """Read and check a bundle of any kind.
 
     Raises:
         ModelError: It is not a bundle, damaged, changed, or made by a newer version.
@@ -170,7 +163,7 @@ def load_bundle(directory: Path | str) -> ModelBundle:
     return ModelBundle(card, weights, checksum)
 
 
-def load_card(directory: Path | str) -> tuple[ModelCard, str]:
+def load_card(directory: Path | str) -> tuple[Card, str]:
     """Read and check ``model.json`` alone: the description and the bundle's checksum.
 
     Raises:

@@ -1,12 +1,14 @@
 """``model.json``: what a model is, what it expects, how it was made and how it did."""
 
-from typing import Any, Literal
+from abc import abstractmethod
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from mtann.detection.combination import Combination, SingleNetwork
 from mtann.detection.operating_points import OperatingPoint
 from mtann.errors import ModelError
+from mtann.evaluation.overlap import SegmentationThreshold
 from mtann.preprocess.prepare import InputSpecification
 from mtann.settings import DetectionSettings, NetworkSettings, Settings, TrainingSettings
 
@@ -16,38 +18,113 @@ SCHEMA_VERSION = 1
 class TrainingImage(Settings):
     """One file that the model learnt from, by hash alone."""
 
-    role: str = Field(description="channel name, 'lesions', 'non_lesions' or 'mask'")
+    role: str = Field(description="channel name, 'lesions', 'non_lesions', 'target' or 'mask'")
     sha256: str
 
 
-class ModelCard(Settings):
-    """The content of ``model.json``."""
+class Card(Settings):
+    """What the cards of all kinds of models tell."""
 
     schema_version: Literal[1] = 1
-    kind: Literal["mtann"] = "mtann"
+    kind: str
     name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
     version: str = "1.0.0"
-    class_name: str = Field("lesion", description="what the model finds")
     description: str = ""
     intended_use: str = "Research only. Not a medical device; every result must be reviewed by a qualified reader."
     licence: str = "not stated"
     body_part: str = ""
     inputs: InputSpecification
     network: NetworkSettings
+    training_cases: int = Field(ge=1)
+    training_patients: int = Field(ge=1)
+    training_data: tuple[TrainingImage, ...]
+    notes: tuple[str, ...] = Field((), description="what a user of the model should know about its training")
+    seed: int = Field(ge=0)
+    software: dict[str, str]
+    weights_sha256: str = Field("", description="SHA-256 of weights.safetensors")
+
+    @property
+    @abstractmethod
+    def command(self) -> str:
+        """The subcommand of ``mtann`` that uses the model."""
+
+    @property
+    @abstractmethod
+    def purpose(self) -> str:
+        """What the model does, in a few words."""
+
+    @property
+    @abstractmethod
+    def taught_on(self) -> str:
+        """What it learnt from, in words."""
+
+    @property
+    @abstractmethod
+    def results(self) -> tuple[str, ...]:
+        """How it did on its training data, in words."""
+
+    @property
+    @abstractmethod
+    def members(self) -> tuple[tuple[str, ...], ...]:
+        """What the tensors' names of each network's members begin with."""
+
+
+class ModelCard(Card):
+    """The content of ``model.json`` of a model that finds lesions."""
+
+    kind: Literal["mtann"] = "mtann"
+    class_name: str = Field("lesion", description="what the model finds")
     training: TrainingSettings
     detection: DetectionSettings
     combination: Combination = Field(
         SingleNetwork(), description="how the scores of the single MTANN and its experts become one"
     )
     operating_points: tuple[OperatingPoint, ...]
-    training_cases: int = Field(ge=1)
-    training_patients: int = Field(ge=1)
+    segmentation: SegmentationThreshold | None = Field(
+        None, description="the likelihood from which a voxel is taken as lesion; none without outlines to learn from"
+    )
     training_lesions: int = Field(ge=1)
-    training_data: tuple[TrainingImage, ...]
-    notes: tuple[str, ...] = Field((), description="what a user of the model should know about its training")
-    seed: int = Field(ge=0)
-    software: dict[str, str]
-    weights_sha256: str = Field("", description="SHA-256 of weights.safetensors")
+
+    @property
+    def command(self) -> str:
+        """The subcommand of ``mtann`` that uses the model."""
+        return "detect"
+
+    @property
+    def purpose(self) -> str:
+        """What the model does, in a few words."""
+        return f"finds: {self.class_name}"
+
+    @property
+    def taught_on(self) -> str:
+        """What it learnt from, in words."""
+        return f"{self.training_lesions} lesions in {self.training_cases} cases of {self.training_patients} patients"
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Its operating points and how it outlines lesions, in words."""
+        points = tuple(
+            f"{point.name}: threshold {point.threshold:.3f}, sensitivity {point.sensitivity:.0%}, "
+            f"{point.fp_per_case:.1f} false alarms a case, {point.lesions} lesions in {point.cases} cases; "
+            f"chosen on {point.chosen_on}"
+            for point in self.operating_points
+        )
+        if self.segmentation is None:
+            return points
+        own = self.segmentation
+        return (
+            *points,
+            f"segmentation: threshold {own.threshold:.2f}, Dice coefficient {own.dice:.2f} in {own.cases} cases; "
+            f"chosen on {own.chosen_on}",
+        )
+
+    @property
+    def members(self) -> tuple[tuple[str, ...], ...]:
+        """The single MTANN and its experts; repetitions are members."""
+        return tuple(
+            tuple(f"expert_{expert}.repetition_{repetition}" for repetition in range(self.training.repetitions))
+            for expert in range(self.combination.networks)
+        )
 
     def operating_point(self, name: str = "balanced") -> OperatingPoint:
         """The operating point of a name.
@@ -62,25 +139,3 @@ class ModelCard(Settings):
         raise ModelError(
             f"Model '{self.name}' has no operating point '{name}' (it has: {known}). Give a threshold instead."
         )
-
-
-def parse_card(document: Any, where: str) -> ModelCard:
-    """Check the content of ``model.json``, checksum removed.
-
-    Raises:
-        ModelError: It is of a newer schema, or a field is missing or wrong.
-    """
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise ModelError(
-            f"The model '{where}' was made by a newer version of MTANNDetect "
-            f"(schema {version}; this version reads up to {SCHEMA_VERSION}). Update MTANNDetect."
-        )
-    try:
-        return ModelCard.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ModelError(
-            f"The model '{where}' is not valid: field '{field}': {first['msg']}. Train or export it again."
-        ) from error

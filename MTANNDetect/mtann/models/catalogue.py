@@ -6,7 +6,8 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from mtann.errors import ModelError
-from mtann.models.bundle import CARD_FILE, ModelBundle, load_bundle
+from mtann.models.bundle import CARD_FILE, C, ModelBundle, load_bundle
+from mtann.models.card import ModelCard
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -57,9 +58,26 @@ def locate_model(name: Path | str) -> Path:
 
 
 def open_model(model: ModelBundle | Path | str) -> ModelBundle:
-    """A bundle, from itself, its path, or its name.
+    """A bundle that finds lesions, from itself, its path, or its name.
 
     Raises:
-        ModelError: There is no such model, or it is damaged.
+        ModelError: There is no such model, it is damaged, or it is of another kind.
     """
-    return model if isinstance(model, ModelBundle) else load_bundle(locate_model(model))
+    return open_bundle(model, ModelCard)
+
+
+def open_bundle(model: ModelBundle[C] | Path | str, kind: type[C]) -> ModelBundle[C]:
+    """A bundle with a card of some kind, from itself, its path, or its name.
+
+    Raises:
+        ModelError: There is no such model, it is damaged, or it is of another kind.
+    """
+    bundle = model if isinstance(model, ModelBundle) else load_bundle(locate_model(model))
+    card = bundle.card
+    if not isinstance(card, kind):
+        wanted = kind.model_fields["kind"].default
+        raise ModelError(
+            f"Model '{card.name}' is of kind '{card.kind}' ({card.purpose}); here, one of kind '{wanted}' is needed. "
+            f"Use it with 'mtann {card.command}', or give another model."
+        )
+    return ModelBundle(card, bundle.weights, bundle.sha256)

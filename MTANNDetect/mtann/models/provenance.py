@@ -18,13 +18,14 @@ def training_images(cases: Sequence[TrainingCase], names: Sequence[str]) -> tupl
     images = []
     for case in cases:
         images += [
-            TrainingImage(role=name, sha256=_hash(volume)) for name, volume in zip(names, case.channels, strict=True)
+            TrainingImage(role=name, sha256=hash_volume(volume))
+            for name, volume in zip(names, case.channels, strict=True)
         ]
         images.append(TrainingImage(role="lesions", sha256=hash_places(case.lesions)))
         if case.non_lesions:
             images.append(TrainingImage(role="non_lesions", sha256=hash_places(case.non_lesions)))
         if case.mask is not None:
-            images.append(TrainingImage(role="mask", sha256=_hash(case.mask)))
+            images.append(TrainingImage(role="mask", sha256=hash_volume(case.mask)))
     return tuple(images)
 
 
@@ -35,7 +36,8 @@ def software_versions() -> dict[str, str]:
     return {"mtann": VERSION, "numpy": np.__version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
-def _hash(volume: Volume) -> str:
+def hash_volume(volume: Volume) -> str:
+    """The hash of the file that an image came from, or of its voxels where it came from memory."""
     return volume.sha256 or hashlib.sha256(np.ascontiguousarray(volume.array).tobytes()).hexdigest()
 
 

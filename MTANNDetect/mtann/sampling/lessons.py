@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtann.errors import CasesError
-from mtann.sampling.subvolumes import NEGATIVE, Samples
+from mtann.sampling.subvolumes import IMAGE, MINED, NEGATIVE, Samples
 
 Rows = npt.NDArray[np.int64]
 
@@ -30,13 +30,16 @@ class SampleStore:
         self._starts = {id(samples): int(start) for samples, start in zip(unique, starts, strict=False)}
         self._moments = {id(samples): _moments(samples) for samples in unique}
 
-    def lesson(self, samples: Sequence[Samples]) -> "Lesson":
+    def lesson(self, samples: Sequence[Samples]) -> "Lesson | ImageLesson":
         """What one network learns from.
 
         Raises:
-            CasesError: There is no lesion or no non-lesion sample.
+            CasesError: There is no lesion or no non-lesion sample, though the teacher is no image.
         """
-        return Lesson(samples, [self._starts[id(one)] for one in samples])
+        starts = [self._starts[id(one)] for one in samples]
+        if samples and all((one.groups == IMAGE).all() for one in samples):
+            return ImageLesson(samples, starts)
+        return Lesson(samples, starts)
 
     def standardisation(self, samples: Sequence[Samples]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean and deviation, each (channels, levels), of one network's samples."""
@@ -52,11 +55,12 @@ class Lesson:
     def __init__(self, samples: Sequence[Samples], starts: Sequence[int]) -> None:
         lesions: list[Rows] = []
         known: list[Rows] = []
-        others: list[Rows] = []
+        anywhere: dict[int, list[Rows]] = {NEGATIVE: [], MINED: []}
         for one, start in zip(samples, starts, strict=True):
             for group in np.unique(one.groups):
-                kind = others if group == NEGATIVE else known if group < NEGATIVE else lesions
+                kind = anywhere.get(int(group), lesions if group >= 0 else known)
                 kind.append(start + np.flatnonzero(one.groups == group))
+        others = [[np.concatenate(rows)] for rows in anywhere.values() if rows]
         if not lesions:
             raise CasesError(
                 "The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'."
@@ -66,8 +70,9 @@ class Lesson:
                 "The training cases hold no tissue away from lesions to learn from. "
                 "Give larger images, or a mask that covers normal tissue."
             )
-        # Voxels drawn from anywhere are one kind of non-lesion, each region round a known one counts by itself.
-        kinds = [lesions, *([known] if known else []), *([[np.concatenate(others)]] if others else [])]
+        # Voxels drawn from anywhere are one kind of non-lesion, mined ones another, however many there are of each;
+        # within the third kind, each region round a known one counts by itself.
+        kinds = [lesions, *([known] if known else []), *others]
         self._kinds = [_Kind(regions) for regions in kinds]
 
     def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
@@ -78,6 +83,17 @@ class Lesson:
         return np.concatenate(
             [kind.draw((steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
         )
+
+
+class ImageLesson:
+    """Rows of the store for one network whose teacher is an image, drawn so that every case counts the same."""
+
+    def __init__(self, samples: Sequence[Samples], starts: Sequence[int]) -> None:
+        self._cases = _Kind([start + np.arange(len(one.targets)) for one, start in zip(samples, starts, strict=True)])
+
+    def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
+        """Rows (steps, batch) of so many batches."""
+        return self._cases.draw((steps, batch), random)
 
 
 class _Kind:

@@ -17,8 +17,11 @@ FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
-NEGATIVE = -1
-"""Group number of samples away from lesions; lesions count up from 0, regions round known non-lesions down from -2."""
+NEGATIVE, MINED = -1, -2
+"""Group numbers of samples away from lesions: drawn from anywhere, or where a network answered most wrongly. Lesions
+count up from 0, regions round known non-lesions down from -3."""
+IMAGE = int(np.iinfo(np.int64).min)
+"""Group number of samples with an image as teacher, where there are neither lesions nor non-lesions."""
 
 _MOST_VOXELS_PER_LESION = 4096
 """Regions up to 16^3 are sampled completely; of larger ones, this many voxels at random."""
@@ -33,7 +36,8 @@ class Samples:
     Attributes:
         inputs: float32 (n, channels, levels, offsets).
         targets: float32 (n,), the teaching values.
-        groups: Which lesion's or non-lesion's region each comes from; :data:`NEGATIVE` for none.
+        groups: Which lesion's or non-lesion's region each comes from; else :data:`NEGATIVE` or :data:`MINED`, and
+            :data:`IMAGE` where there is no such thing.
     """
 
     inputs: npt.NDArray[np.float32]
@@ -78,9 +82,7 @@ def region_negatives(
     places, numbers = _regions([teach(one, prepared.grid, settings).box for one in non_lesions], random)
     kept = free[tuple(places.T)]
     places, numbers = places[kept], numbers[kept]
-    return Samples(
-        gather(prepared.channels, places, network), np.zeros(len(places), np.float32), NEGATIVE - 1 - numbers
-    )
+    return Samples(gather(prepared.channels, places, network), np.zeros(len(places), np.float32), MINED - 1 - numbers)
 
 
 def mine_negatives(
@@ -104,7 +106,7 @@ def mine_negatives(
     # Sorted, so that equal input gives equal order whatever the partition did.
     where = np.stack(np.unravel_index(np.sort(strongest), free.shape), axis=1) * steps
     return Samples(
-        gather(prepared.channels, where, network), np.zeros(count, np.float32), np.full(count, NEGATIVE, dtype=np.int64)
+        gather(prepared.channels, where, network), np.zeros(count, np.float32), np.full(count, MINED, dtype=np.int64)
     )
 
 

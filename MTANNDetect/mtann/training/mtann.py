@@ -9,7 +9,7 @@ import torch
 
 from mtann.networks.mtann import MTANN
 from mtann.progress import Run
-from mtann.sampling.lessons import Lesson, SampleStore
+from mtann.sampling.lessons import ImageLesson, Lesson, SampleStore
 from mtann.sampling.subvolumes import Samples
 from mtann.sampling.symmetries import offset_symmetries
 from mtann.settings import TrainingSettings
@@ -100,7 +100,7 @@ class _Batches:
         self,
         network: MTANN,
         store: SampleStore,
-        lessons: Sequence[Lesson],
+        lessons: Sequence[Lesson | ImageLesson],
         settings: TrainingSettings,
         seeds: Sequence[int],
         device: torch.device | str,

@@ -170,7 +170,7 @@ def test_preprocessing_is_kept_in_the_bundle(tmp_path):
     )
     bundle = small_bundle(channels=3)
     inputs = bundle.card.inputs.model_copy(update={"channels": channels})
-    save_bundle(make_bundle(bundle.card.model_copy(update={"inputs": inputs}), bundle.network()), tmp_path / "steps")
+    save_bundle(make_bundle(bundle.card.model_copy(update={"inputs": inputs}), bundle.networks()), tmp_path / "steps")
     assert load_bundle(tmp_path / "steps").card.inputs.channels == channels
 
 

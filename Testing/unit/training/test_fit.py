@@ -8,7 +8,7 @@ from mtann.errors import CancelledError, CasesError
 from mtann.networks.mtann import MTANN
 from mtann.progress import Run
 from mtann.sampling.lessons import SampleStore
-from mtann.sampling.subvolumes import NEGATIVE, Samples
+from mtann.sampling.subvolumes import IMAGE, NEGATIVE, Samples
 from mtann.settings import NetworkSettings, TrainingSettings
 from mtann.training.mtann import fit
 
@@ -103,14 +103,14 @@ def test_members_trained_together_learn_what_each_learns_alone():
 
 def test_known_non_lesions_and_the_rest_share_the_negatives_evenly():
     inputs = np.zeros((300, 1, 1, 171), dtype=np.float32)
-    groups = np.r_[np.zeros(100), np.full(100, NEGATIVE), np.full(10, -2), np.full(90, -3)].astype(np.int64)
+    groups = np.r_[np.zeros(100), np.full(100, NEGATIVE), np.full(10, -3), np.full(90, -4)].astype(np.int64)
     samples = Samples(inputs, np.zeros(300, np.float32), groups)
     rows = SampleStore([[samples]]).lesson([samples]).draw(50, 80, np.random.default_rng(0))
     drawn = groups[rows]
     assert (drawn >= 0).sum(axis=1).tolist() == [40] * 50
     assert (drawn == NEGATIVE).sum(axis=1).tolist() == [20] * 50
     # Both known non-lesions are drawn equally often, though one has nine times the voxels.
-    assert (drawn == -2).mean() == pytest.approx(0.125, abs=0.02)
+    assert (drawn == -3).mean() == pytest.approx(0.125, abs=0.02)
 
 
 def test_the_weights_of_the_step_that_did_best_on_held_out_lesions_are_kept():
@@ -125,3 +125,18 @@ def test_the_weights_of_the_step_that_did_best_on_held_out_lesions_are_kept():
     full = fit(shorter, [[samples], [samples]], settings, seeds=(0, 1))
     assert full.best_step == 150
     assert not torch.equal(network.first_weight, shorter.first_weight)
+
+
+def test_with_an_image_as_teacher_every_case_counts_the_same_and_no_lesion_is_needed():
+    def case(rows, target):
+        inputs = np.ones((rows, 1, 1, 171), dtype=np.float32)
+        return Samples(inputs, np.full(rows, target, np.float32), np.full(rows, IMAGE))
+
+    cases = [case(100, 0.0), case(900, 1.0)]
+    rows = SampleStore([cases]).lesson(cases).draw(50, 80, np.random.default_rng(0))
+    assert rows.shape == (50, 80)
+    assert (rows < 100).mean() == pytest.approx(0.5, abs=0.03)
+    network = MTANN(SHAPE, 1)
+    fit(network, [cases], QUICK.model_copy(update={"augment": False}))
+    with torch.inference_mode():
+        assert network(torch.ones(1, 1, 1, 1, 171)).item() == pytest.approx(0.5, abs=0.05)

@@ -1,0 +1,1 @@
+"""MTANNs that turn an image into another: enhancement, suppression of a component, translation."""
