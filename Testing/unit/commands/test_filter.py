@@ -59,6 +59,18 @@ def test_the_result_keeps_every_candidate_with_its_row_and_score(model, image, p
     assert {"likelihood.nii.gz", "overlay.png", "report.html"} <= {path.name for path in out.iterdir()}
 
 
+def test_given_candidates_are_explained_too(model, image, points, tmp_path):
+    out = tmp_path / "out"
+    command = ("filter", "--candidates", points, image, "--model", model, "--output", out, "--explain", 1)
+    assert run(*command) == 0
+    (one,) = json.loads((out / "explanation.json").read_text())["candidates"]
+    first = json.loads((out / "candidates.json").read_text())["candidates"][0]
+    # A given candidate is scored about its own place, so the map starts from its very score.
+    assert one["score"] == first["score"]
+    assert one["occlusion"]["score"] == pytest.approx(first["score"], abs=1e-5)
+    assert (out / "occlusion_1.nii.gz").is_file()
+
+
 def test_the_candidates_of_a_result_are_scored_as_they_were_given(model, image, points, tmp_path, capsys):
     command = ["filter", image, "--model", model, "--json", "--device", "cpu"]
     assert run(*command, "--candidates", points, "--output", tmp_path / "one") == 0
