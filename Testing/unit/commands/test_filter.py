@@ -145,7 +145,7 @@ def test_a_model_of_another_kind_is_refused(model, image, points, tmp_path, caps
     card = json.loads((model / CARD_FILE).read_text())
     (other / CARD_FILE).write_text(json.dumps({**card, "kind": "unet"}))
     line = refused(capsys, "--candidates", points, image, "--model", other, "--output", tmp_path / "out")
-    assert "field 'kind'" in line
+    assert "is of kind 'unet', which this version does not know" in line
     assert not (tmp_path / "out").exists()
 
 
