@@ -1,7 +1,7 @@
 """Training 8 experts x 3 seeds as one batched computation, beside training the same networks one by one.
 
-The samples are those of sphere phantoms: shared lesions, and each expert's own non-lesions. Both ways run in turn in one
-process; their losses must agree.
+The samples are those of sphere phantoms: shared lesions, and each expert's own non-lesions. Both ways run in turn in
+one process; their losses must agree.
 
     python Testing/dev.py bench batched_training
 """

@@ -22,8 +22,8 @@ CARD = {
     "licence": "Apache-2.0",
     "body_part": "brain",
     "description": (
-        "Finds enhancing lesions in skull-stripped T1 after contrast. It was taught on synthetic lesions in the brains of "
-        "three patients with multiple sclerosis (Lesjak et al., Neuroinformatics 2017, CC-BY), and has seen no tumour."
+        "Finds enhancing lesions in skull-stripped T1 after contrast. It was taught on synthetic lesions in the brains "
+        "of patients with multiple sclerosis (Lesjak et al., Neuroinformatics 2017, CC-BY), and has seen no tumour."
     ),
     "intended_use": "Research only. Not a medical device; every result must be reviewed by a qualified reader.",
 }

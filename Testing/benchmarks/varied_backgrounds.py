@@ -2,7 +2,7 @@
 
 Three backgrounds of one scanner are next to nothing for a model that is to meet scans from anywhere. So each copy gets
 another anatomy's size (voxels stretched by up to a tenth, sides swapped), another contrast (gamma), bias field, point
-spread (also across slices, as of thick ones) and noise. Lesions are inserted first, so that all of it acts on them, too.
+spread (also across slices, as of thick ones) and noise. Lesions are inserted first, so that it acts on them, too.
 """
 
 from dataclasses import replace
