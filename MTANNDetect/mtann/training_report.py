@@ -42,10 +42,10 @@ def make_report(
         scores = experts.combined[number] if experts else own
         best = _best(finding.match, scores)
         for position, (lesion, score) in enumerate(zip(case.lesions, best, strict=True), start=1):
-            lesions.append(LesionOutcome(case.case, position, lesion, score, case.channels[0]))
+            lesions.append(LesionOutcome(_name(finding.case), position, lesion, score, case.channels[0]))
         for candidate, score, hit in zip(finding.candidates, scores, finding.match.hits, strict=True):
             if hit is None:
-                alarms.append(AlarmOutcome(case.case, candidate, float(score), case.channels[0]))
+                alarms.append(AlarmOutcome(_name(finding.case), candidate, float(score), case.channels[0]))
     alarms.sort(key=lambda one: -one.score)
     matches = [finding.match for finding in findings.cases]
     kept = bool(experts and experts.networks)
@@ -64,6 +64,11 @@ def make_report(
     )
 
 
+def _name(case: int) -> str:
+    """A case as the report calls it: by its number in the list, since its name may be a patient's."""
+    return f"case {case + 1}"
+
+
 def _best(match: Match, scores: npt.NDArray[np.float64]) -> list[float]:
     return ScoredCase(None, scores[None], match).lesion_scores(scores)
 
@@ -72,6 +77,6 @@ def _experts(experts: Experts, taught: Sequence[TaughtCase]) -> tuple[ExpertOutc
     outcomes = []
     for one in experts.types:
         case, candidate = taught[one.example.case].case, one.example.candidate
-        example = AlarmOutcome(case.case, candidate, candidate.score, case.channels[0])
+        example = AlarmOutcome(_name(one.example.case), candidate, candidate.score, case.channels[0])
         outcomes.append(ExpertOutcome(one.alarms, one.gain, example))
     return tuple(outcomes)

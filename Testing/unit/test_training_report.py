@@ -38,10 +38,10 @@ def test_the_report_agrees_with_the_operating_points(trained):
     assert report.sha256 == bundle.sha256
     assert not report.seen
     assert [(one.case, one.number) for one in report.lesions] == [
-        ("case1", 1),
-        ("case1", 2),
-        ("case2", 1),
-        ("case2", 2),
+        ("case 1", 1),
+        ("case 1", 2),
+        ("case 2", 1),
+        ("case 2", 2),
     ]
     for point in bundle.card.operating_points:
         found = sum(one.score >= point.threshold for one in report.lesions)
