@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mtann.cases import TrainingCase
 from mtann.commands.demo import DEMO_MODEL
+from mtann.models.bundle import save_bundle
 from mtann.models.catalogue import BUNDLED
 from mtann.phantoms.head import head_phantom
 from mtann.sampling.lesions import lesions_from_label_map
@@ -51,9 +52,10 @@ def main() -> int:
         class_name="enhancing lesion",
         training=TrainingSettings(steps=3000, mining_rounds=2, folds=arguments.folds),
         card={"description": DESCRIPTION, "intended_use": INTENDED_USE, "licence": "Apache-2.0", "body_part": "brain"},
-        output=arguments.output,
         device="cpu",
     )
+    # Without the report of the training, which would be shipped with the model.
+    save_bundle(bundle, arguments.output)
     for point in bundle.card.operating_points:
         print(
             f"{point.name}: {point.threshold:.3f}, sensitivity {point.sensitivity:.1%}, "
