@@ -19,11 +19,18 @@ from real_scans import scans_folder
 from mtann.cli import main as mtann
 from mtann.evaluation.matching import HIT_CRITERION, match
 from mtann.report.documents import read_candidates
-from mtann.report.save import RESULT_FOLDER
 from mtann.sampling.lesions import read_lesions
 from mtann.volume_io import read_volume
 
 CHANNELS = ("flair", "t1", "t1c")
+SIX_FILES = {
+    "likelihood.nii.gz",
+    "candidates.nii.gz",
+    "candidates.json",
+    "candidates.csv",
+    "overlay.png",
+    "report.html",
+}
 TRAINING, UNSEEN = ("patient07", "patient19"), "patient26"
 
 
@@ -65,7 +72,7 @@ def report(work: Path, scans: Path, taught: float, detected: float) -> None:
     ]
     candidates = read_candidates(work / "result" / "candidates.json")
     lesions = read_lesions(scans / UNSEEN / "lesions.nii.gz")
-    print(f"six files: {files == set(RESULT_FOLDER.patterns)}; geometry equal to the input's to 1e-4 mm: {all(same)}")
+    print(f"six files: {files == SIX_FILES}; geometry equal to the input's to 1e-4 mm: {all(same)}")
     print(f"training {taught:.0f} s, detection {detected:.0f} s")
     for name, chosen in (("reported", [c for c in candidates if c.reported]), ("all kept", list(candidates))):
         outcome = match(chosen, lesions)

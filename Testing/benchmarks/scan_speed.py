@@ -81,7 +81,7 @@ def untrained_model() -> ModelBundle:
         seed=0,
         software={},
     )
-    return make_bundle(card, network)
+    return make_bundle(card, [network])
 
 
 def image(seed: int, geometry: Geometry) -> Volume:
