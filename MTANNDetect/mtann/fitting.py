@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_MINED_CASES = 12
 """So many scans a mining round keep training short however many cases there are."""
-_MINING_STRIDE = 2
-"""False responses are wider than a voxel: every second one along each axis shows them at an eighth of the cost."""
 
 
 @dataclass(frozen=True)
@@ -206,16 +204,13 @@ def _mine(
             one.prepared.channels,
             one.prepared.mask,
             tile_voxels=plan.detection.tile_voxels,
-            stride=_MINING_STRIDE,
             device=plan.device,
             run=run.part(position / len(chosen), (position + 1) / len(chosen)),
         )
         for fold in dict.fromkeys(members[m].fold for m in learning):
             own = [place for place, m in enumerate(learning) if members[m].fold == fold]
             false = likelihoods[own].mean(axis=0)
-            samples = mine_negatives(
-                false, one.prepared, one.case.lesions, plan.network, plan.training, stride=_MINING_STRIDE
-            )
+            samples = mine_negatives(false, one.prepared, one.case.lesions, plan.network, plan.training)
             for place in own:
                 mined[learning[place]].append(samples)
     return mined

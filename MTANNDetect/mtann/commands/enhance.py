@@ -6,13 +6,12 @@ import secrets
 from pathlib import Path
 
 from mtann.commands.console import Console
-from mtann.commands.inputs import add_images, named_files
+from mtann.commands.inputs import add_images, read_channels
 from mtann.commands.options import add_common, add_device
 from mtann.enhancement.enhance import compare, enhance
 from mtann.errors import OutputError
 from mtann.models.catalogue import open_bundle
 from mtann.models.enhancement_card import EnhancementCard
-from mtann.progress import Progress
 from mtann.volume import Volume
 from mtann.volume_io import read_volume, write_volume
 
@@ -49,9 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     output: Path = arguments.output
     _check_file(output)
     bundle = open_bundle(arguments.model, EnhancementCard)
-    files = named_files(arguments.images, arguments.channel, bundle.card)
-    console.progress(Progress("read", 0.0, "Reading images"))
-    volumes = {name: read_volume(file, arguments.series) for name, file in files.items()}
+    volumes = read_channels(arguments, bundle.card, console)
     mask, target = (
         read_volume(file, arguments.series) if file else None for file in (arguments.mask, arguments.metrics)
     )

@@ -4,8 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtann.commands.console import Console
 from mtann.errors import SettingsError
 from mtann.models.card import Card
+from mtann.progress import Progress
+from mtann.volume import Volume
+from mtann.volume_io import read_volume
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
@@ -49,3 +53,14 @@ def named_files(images: Sequence[str], by_name: Sequence[str], card: Card) -> di
             f"but {len(images)} image(s) were given. Give one image for each, in this order."
         )
     return dict(zip(names, map(Path, images), strict=True))
+
+
+def read_channels(arguments: argparse.Namespace, card: Card, console: Console) -> dict[str, Volume]:
+    """Read the images that :func:`add_images` lets a user name, by channel.
+
+    Raises:
+        MTANNError: An image is missing, one too many, or cannot be read.
+    """
+    files = named_files(arguments.images, arguments.channel, card)
+    console.progress(Progress("read", 0.0, "Reading images"))
+    return {name: read_volume(file, arguments.series) for name, file in files.items()}

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mtann.errors import SettingsError
@@ -15,6 +16,18 @@ S = TypeVar("S", bound=Settings)
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``, which every subcommand has."""
     parser.add_argument("--json", action="store_true", help="print one JSON document for machines instead of text")
+
+
+def add_case_list(parser: argparse.ArgumentParser, columns: str) -> None:
+    """Add ``--cases`` and ``--output`` of a command that makes a model; ``columns`` says what the list holds."""
+    parser.add_argument("--cases", required=True, type=Path, metavar="CSV", help=f"columns {columns}")
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="BUNDLE",
+        help="folder for the model; a former model there is replaced",
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

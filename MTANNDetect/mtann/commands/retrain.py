@@ -1,11 +1,10 @@
 """``mtann retrain``: teach a model lesions that it missed, and candidates that were rejected."""
 
 import argparse
-from pathlib import Path
 
 from mtann.cases import load_training_case, read_case_list
 from mtann.commands.console import Console
-from mtann.commands.options import add_common, add_device, add_settings, read_settings
+from mtann.commands.options import add_case_list, add_common, add_device, add_settings, read_settings
 from mtann.models.bundle import BUNDLE_FOLDER
 from mtann.models.catalogue import open_model
 from mtann.output_folder import check_output, recover_folder
@@ -17,20 +16,7 @@ from mtann.settings import TrainingSettings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("--model", required=True, help="the model to go on from: its folder, or a bundled model's name")
-    parser.add_argument(
-        "--cases",
-        required=True,
-        type=Path,
-        metavar="CSV",
-        help="what to add: columns case, patient, one a channel, and lesions or non_lesions (points or label maps)",
-    )
-    parser.add_argument(
-        "--output",
-        required=True,
-        type=Path,
-        metavar="BUNDLE",
-        help="folder for the new model; a former model there is replaced",
-    )
+    add_case_list(parser, "case, patient, one a channel, and lesions or non_lesions to add (points or label maps)")
     parser.add_argument("--name", help="name of the new model (default: the same)")
     parser.add_argument(
         "--instances", action="store_true", help="each label value is one lesion (default: each connected component)"

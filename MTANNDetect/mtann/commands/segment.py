@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from mtann.commands.console import Console
-from mtann.commands.inputs import add_images, named_files
+from mtann.commands.inputs import add_images, read_channels
 from mtann.commands.options import add_common, add_device
 from mtann.models.catalogue import open_model
 from mtann.output_folder import FolderKind, check_output, recover_folder, replace_folder
-from mtann.progress import Progress
 from mtann.segmentation import resolve_segmentation, segment
 from mtann.volume_io import read_volume, write_volume
 
@@ -50,9 +49,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     check_output(arguments.output, SEGMENTATION_FOLDER)
     bundle = open_model(arguments.model)
     chosen = resolve_segmentation(bundle.card, arguments.threshold)
-    files = named_files(arguments.images, arguments.channel, bundle.card)
-    console.progress(Progress("read", 0.0, "Reading images"))
-    volumes = {name: read_volume(file, arguments.series) for name, file in files.items()}
+    volumes = read_channels(arguments, bundle.card, console)
     mask = read_volume(arguments.mask, arguments.series) if arguments.mask else None
     warnings: list[str] = []
     label_map = segment(

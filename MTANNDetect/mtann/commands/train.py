@@ -8,7 +8,7 @@ from pathlib import Path
 from mtann.cases import load_training_case, read_case_list
 from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
-from mtann.commands.options import add_common, add_device, add_settings, read_settings, read_values
+from mtann.commands.options import add_case_list, add_common, add_device, add_settings, read_settings, read_values
 from mtann.commands.train_enhancement import add_enhancement, run_enhancement
 from mtann.models.bundle import BUNDLE_FOLDER, TRAINING_REPORT_FILE, ModelBundle
 from mtann.output_folder import check_output, recover_folder
@@ -33,20 +33,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _add_mtann(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cases",
-        required=True,
-        type=Path,
-        metavar="CSV",
-        help="columns case, patient, lesions, one a channel, and optionally mask and non_lesions",
-    )
-    parser.add_argument(
-        "--output",
-        required=True,
-        type=Path,
-        metavar="BUNDLE",
-        help="folder for the model; a former model there is replaced",
-    )
+    add_case_list(parser, "case, patient, lesions, one a channel, and optionally mask and non_lesions")
     parser.add_argument(
         "--channels",
         default="",

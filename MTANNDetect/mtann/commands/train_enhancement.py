@@ -1,12 +1,11 @@
 """``mtann train enhancement``: teach a model to turn an image into another."""
 
 import argparse
-from pathlib import Path
 
 from mtann.cases import read_case_list
 from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
-from mtann.commands.options import add_common, add_device, add_settings, read_settings
+from mtann.commands.options import add_case_list, add_common, add_device, add_settings, read_settings
 from mtann.enhancement.pairs import load_enhancement_case
 from mtann.enhancement.train import train_enhancement
 from mtann.models.bundle import BUNDLE_FOLDER
@@ -18,20 +17,7 @@ from mtann.settings import ENHANCEMENT_NETWORK, EnhancementSettings
 
 def add_enhancement(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument(
-        "--cases",
-        required=True,
-        type=Path,
-        metavar="CSV",
-        help="columns case, patient, one a channel, target, and optionally mask",
-    )
-    parser.add_argument(
-        "--output",
-        required=True,
-        type=Path,
-        metavar="BUNDLE",
-        help="folder for the model; a former model there is replaced",
-    )
+    add_case_list(parser, "case, patient, one a channel, target, and optionally mask")
     parser.add_argument(
         "--channels",
         default="",

@@ -1,7 +1,7 @@
 """From a likelihood volume to scored, outlined, measured candidates."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -124,10 +124,7 @@ def _describe(
         probability=None,
         class_name=class_name,
         reported=False,
-        volume_mm3=size.volume_mm3,
-        axial_diameter_mm=size.axial_diameter_mm,
-        perpendicular_diameter_mm=size.perpendicular_diameter_mm,
-        max_diameter_mm=size.max_diameter_mm,
+        **asdict(size),
         scoring_sigma_mm=peak.scale_mm,
     )
 

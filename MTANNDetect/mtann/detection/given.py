@@ -5,7 +5,7 @@ place how lesion-like it is, and finds none of its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -75,10 +75,7 @@ def as_candidates(
                 probability=None,
                 class_name=class_name,
                 reported=False,
-                volume_mm3=size.volume_mm3,
-                axial_diameter_mm=size.axial_diameter_mm,
-                perpendicular_diameter_mm=size.perpendicular_diameter_mm,
-                max_diameter_mm=size.max_diameter_mm,
+                **asdict(size),
                 scoring_sigma_mm=teaching_sigma_mm(radius_mm, grid, training),
                 given_id=one.id,
                 given_score=one.score,

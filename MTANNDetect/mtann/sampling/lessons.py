@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtann.errors import CasesError
-from mtann.sampling.subvolumes import IMAGE, MINED, NEGATIVE, Samples
+from mtann.sampling.subvolumes import IMAGE, NEGATIVE, Samples
 
 Rows = npt.NDArray[np.int64]
 
@@ -55,12 +55,11 @@ class Lesson:
     def __init__(self, samples: Sequence[Samples], starts: Sequence[int]) -> None:
         lesions: list[Rows] = []
         known: list[Rows] = []
-        anywhere: dict[int, list[Rows]] = {NEGATIVE: [], MINED: []}
+        others: list[Rows] = []
         for one, start in zip(samples, starts, strict=True):
             for group in np.unique(one.groups):
-                kind = anywhere.get(int(group), lesions if group >= 0 else known)
+                kind = others if group == NEGATIVE else known if group < NEGATIVE else lesions
                 kind.append(start + np.flatnonzero(one.groups == group))
-        others = [[np.concatenate(rows)] for rows in anywhere.values() if rows]
         if not lesions:
             raise CasesError(
                 "The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'."
@@ -70,9 +69,8 @@ class Lesson:
                 "The training cases hold no tissue away from lesions to learn from. "
                 "Give larger images, or a mask that covers normal tissue."
             )
-        # Voxels drawn from anywhere are one kind of non-lesion, mined ones another, however many there are of each;
-        # within the third kind, each region round a known one counts by itself.
-        kinds = [lesions, *([known] if known else []), *others]
+        # Voxels drawn from anywhere are one kind of non-lesion; each region round a known one counts by itself.
+        kinds = [lesions, *([known] if known else []), *([[np.concatenate(others)]] if others else [])]
         self._kinds = [_Kind(regions) for regions in kinds]
 
     def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:

@@ -17,17 +17,15 @@ FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
-NEGATIVE, MINED = -1, -2
-"""Group numbers of samples away from lesions: drawn from anywhere, or where a network answered most wrongly. Lesions
-count up from 0, regions round known non-lesions down from -3."""
+NEGATIVE = -1
+"""Group number of samples away from lesions; lesions count up from 0, regions round known non-lesions down from -2."""
 IMAGE = int(np.iinfo(np.int64).min)
 """Group number of samples with an image as teacher, where there are neither lesions nor non-lesions."""
 
 _MOST_VOXELS_PER_LESION = 4096
 """Regions up to 16^3 are sampled completely; of larger ones, this many voxels at random."""
 _BRIGHT_SHARE = 0.1
-_MINED_PER_CASE = 500
-"""Few enough to be the worst: of more, most are hardly wrong, and what the network takes for lesions drowns in them."""
+_MINED_PER_CASE = 2000
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Samples:
     Attributes:
         inputs: float32 (n, channels, levels, offsets).
         targets: float32 (n,), the teaching values.
-        groups: Which lesion's or non-lesion's region each comes from; else :data:`NEGATIVE` or :data:`MINED`, and
+        groups: Which lesion's or non-lesion's region each comes from; else :data:`NEGATIVE`, and
             :data:`IMAGE` where there is no such thing.
     """
 
@@ -83,7 +81,9 @@ def region_negatives(
     places, numbers = _regions([teach(one, prepared.grid, settings).box for one in non_lesions], random)
     kept = free[tuple(places.T)]
     places, numbers = places[kept], numbers[kept]
-    return Samples(gather(prepared.channels, places, network), np.zeros(len(places), np.float32), MINED - 1 - numbers)
+    return Samples(
+        gather(prepared.channels, places, network), np.zeros(len(places), np.float32), NEGATIVE - 1 - numbers
+    )
 
 
 def mine_negatives(
@@ -107,7 +107,7 @@ def mine_negatives(
     # Sorted, so that equal input gives equal order whatever the partition did.
     where = np.stack(np.unravel_index(np.sort(strongest), free.shape), axis=1) * steps
     return Samples(
-        gather(prepared.channels, where, network), np.zeros(count, np.float32), np.full(count, MINED, dtype=np.int64)
+        gather(prepared.channels, where, network), np.zeros(count, np.float32), np.full(count, NEGATIVE, dtype=np.int64)
     )
 
 

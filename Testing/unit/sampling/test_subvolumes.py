@@ -6,7 +6,7 @@ from mtann.preprocess.prepare import PreparedCase
 from mtann.sampling.folds import patient_folds
 from mtann.sampling.kernel import subvolume_offsets
 from mtann.sampling.lesions import Lesion
-from mtann.sampling.subvolumes import MINED, NEGATIVE, draw_samples, gather, mine_negatives
+from mtann.sampling.subvolumes import NEGATIVE, draw_samples, gather, mine_negatives
 from mtann.settings import NetworkSettings, TrainingSettings
 
 SINGLE = NetworkSettings(dilations=(1,), hidden=(2,))
@@ -76,7 +76,7 @@ def test_mining_takes_the_strongest_responses_away_from_lesions(prepared):
     centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
     assert 7 in mined.inputs[:, 0, 0, centre]
     assert not mined.targets.any()
-    assert (mined.groups == MINED).all()
+    assert (mined.groups == NEGATIVE).all()
 
 
 def test_a_patient_is_never_on_both_sides_of_a_split():

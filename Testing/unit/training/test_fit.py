@@ -103,14 +103,14 @@ def test_members_trained_together_learn_what_each_learns_alone():
 
 def test_known_non_lesions_and_the_rest_share_the_negatives_evenly():
     inputs = np.zeros((300, 1, 1, 171), dtype=np.float32)
-    groups = np.r_[np.zeros(100), np.full(100, NEGATIVE), np.full(10, -3), np.full(90, -4)].astype(np.int64)
+    groups = np.r_[np.zeros(100), np.full(100, NEGATIVE), np.full(10, -2), np.full(90, -3)].astype(np.int64)
     samples = Samples(inputs, np.zeros(300, np.float32), groups)
     rows = SampleStore([[samples]]).lesson([samples]).draw(50, 80, np.random.default_rng(0))
     drawn = groups[rows]
     assert (drawn >= 0).sum(axis=1).tolist() == [40] * 50
     assert (drawn == NEGATIVE).sum(axis=1).tolist() == [20] * 50
     # Both known non-lesions are drawn equally often, though one has nine times the voxels.
-    assert (drawn == -3).mean() == pytest.approx(0.125, abs=0.02)
+    assert (drawn == -2).mean() == pytest.approx(0.125, abs=0.02)
 
 
 def test_the_weights_of_the_step_that_did_best_on_held_out_lesions_are_kept():
