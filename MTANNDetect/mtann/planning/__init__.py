@@ -1,0 +1,1 @@
+"""From a data set to a plan: measuring it, and deriving every decision about a U-Net from what was measured."""
