@@ -196,8 +196,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_loss(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch_dice", [True])
-def test_two_processes_train_as_one(tmp_path, batch_dice):
+def test_two_processes_train_as_one(tmp_path):
     values = {"epochs": 3, "iterations": 5, "batch_size": 4, "augment": False}
     finish(start(tmp_path, "alone", values))
     finish(start(tmp_path, "both", values, ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]))

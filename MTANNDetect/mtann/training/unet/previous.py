@@ -1,4 +1,4 @@
-"""What the previous stage of a cascade found, as further input channels."""
+"""What the previous stage of a cascade found, as further input channels: one a label value."""
 
 import numpy as np
 import torch
@@ -7,13 +7,13 @@ from scipy import ndimage
 from mtann.training.unet.labels import LabelTable
 
 _RESHAPED, _LOST = 0.4, 0.2
-"""Chances that an output's outline is moved, and that one of its components is lost."""
+"""Chances that a label's outline is moved, and that one of its components is lost."""
 
 
 def as_channels(indices: torch.Tensor, table: LabelTable) -> torch.Tensor:
-    """One channel (outputs, ...) for each foreground output: 1 where it was found."""
-    members = torch.from_numpy(table.members[table.first_foreground :]).float()
-    return members[:, indices.long()]
+    """One channel (labels, ...) for each label value, ascending: 1 where it was found."""
+    known = [index for index in range(1, len(table.values)) if index != table.ignored]
+    return torch.stack([indices == index for index in known]).float()
 
 
 def vary_previous(channels: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
