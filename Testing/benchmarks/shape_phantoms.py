@@ -1,7 +1,7 @@
 """Phantoms that no threshold can segment: balls (lesions) among tubes and slabs of the same brightness, in noise.
 
-Frozen: the figures in RESULTS.md hold for these settings, and the phantoms are not made easier. What tells a lesion from
-the rest is its shape alone: radii, brightness and noise are drawn alike for both.
+Frozen: the figures in RESULTS.md hold for these settings, and the phantoms are not made easier. What tells a lesion
+from the rest is its shape alone: brightness and noise are drawn alike for both, and widths overlap.
 """
 
 import csv
