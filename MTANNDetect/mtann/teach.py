@@ -72,8 +72,7 @@ def train(
 ) -> ModelBundle:
     """Teach an MTANN.
 
-    Operating points are chosen on out-of-fold candidates, split by patient; with one patient or ``folds`` below 2 they
-    are chosen on the training cases, and the bundle says that this flatters.
+    Operating points are chosen out of fold, split by patient; where that cannot be, the bundle says that they flatter.
 
     Args:
         cases: What to learn from.
@@ -99,8 +98,7 @@ def train(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    training = training or TrainingSettings()
-    cases = _checked(cases, channels, training)
+    cases = _checked(cases, channels, training := training or TrainingSettings())
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
     plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, tissue, device)

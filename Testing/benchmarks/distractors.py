@@ -1,4 +1,4 @@
-"""What is bright or dark in a head after contrast and is no lesion: painted into training backgrounds, to be left alone.
+"""What is bright or dark in a head after contrast and is no lesion: painted into training backgrounds as negatives.
 
 Three backgrounds show few vessels, and none shows what other centres' scans do: thick enhancing dura, remnants of the
 skull, old cavities. Values are in shares of white matter's brightness.
@@ -50,7 +50,7 @@ def add_distractors(image: Float32, brain: Bools, random: np.random.Generator) -
     if random.random() < 0.3:
         image = _membrane(image, brain, random)
     for _ in range(int(random.integers(0, 7))):
-        image = _vessel(image, brain, random)
+        image = vessel(image, brain, random)
     if random.random() < 0.35:
         image = _cavities(image, brain, random)
     return np.where(brain, np.maximum(image, 1e-3), 0).astype(np.float32) * np.float32(white), brain
@@ -89,7 +89,7 @@ def _membrane(image: Float32, brain: Bools, random: np.random.Generator) -> Floa
     return np.asarray(image + random.uniform(0.15, 0.9) * sheet * brain, dtype=np.float32)
 
 
-def _vessel(image: Float32, brain: Bools, random: np.random.Generator) -> Float32:
+def vessel(image: Float32, brain: Bools, random: np.random.Generator) -> Float32:
     """A winding tube."""
     place = random.choice(np.argwhere(brain)).astype(float)
     heading = random.normal(size=3)

@@ -64,6 +64,8 @@ def vary_scanner(
     image = blurred if random.random() < 0.5 else image + random.uniform(0, _SHARPEN) * (image - blurred)
     if random.random() < _THICK_SHARE:
         image = ndimage.gaussian_filter1d(image, random.uniform(0, _THICK_MM) / 2.3548 / spacing[0], axis=0)
-    grain = ndimage.gaussian_filter(random.normal(size=image.shape).astype(np.float32), (0, *[random.uniform(0, 1)] * 2))
+    grain = ndimage.gaussian_filter(
+        random.normal(size=image.shape).astype(np.float32), (0, *[random.uniform(0, 1)] * 2)
+    )
     image = image + random.uniform(0, _NOISE_HU) * grain / grain.std()
     return np.clip(np.rint(image), -1024, 3071).astype(np.int16)

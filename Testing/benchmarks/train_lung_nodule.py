@@ -30,7 +30,7 @@ CARD = {
     "licence": "CC-BY-3.0",
     "body_part": "chest",
     "description": (
-        "Finds nodules of 4 to 30 mm in the lungs of a chest CT. Taught on synthetic nodules, and two real ones, in two "
+        "Finds nodules of 4 to 30 mm in the lungs of a chest CT. Taught on synthetic nodules and two real ones in two "
         "scans of the LIDC-IDRI collection (Armato et al., Med Phys 38:915, 2011, doi 10.7937/K9/TCIA.2015.LO9QL9SX, "
         "CC BY 3.0): one slab of 2.5 mm slices and one part of a chest with 1 mm slices, each in many altered copies."
     ),

@@ -95,7 +95,7 @@ def vary_scanner(image: Float32, brain: Bools, random: np.random.Generator) -> F
     shown = _within(brain, shown, lambda part: ndimage.gaussian_filter(part, sharp))
     if random.random() < _THICK_SHARE:
         axis, thick = int(random.choice(3, p=(0.7, 0.15, 0.15))), random.uniform(1.5, _THICK_VOXELS)
-        shown = _within(brain, shown, lambda part: _thick_slices(part, axis, thick))
+        shown = _within(brain, shown, lambda part: thick_slices(part, axis, thick))
     noise = ndimage.gaussian_filter(random.normal(size=image.shape).astype(np.float32), random.uniform(0, 0.6))
     shown += random.uniform(0, _NOISE) * noise / noise.std()
     offset = random.uniform(0.02, 0.5)
@@ -107,7 +107,7 @@ def _within(brain: Bools, image: Float32, blur) -> Float32:  # type: ignore[no-u
     return np.asarray(blur(image * brain) / np.maximum(blur(brain.astype(np.float32)), 1e-3), dtype=np.float32)
 
 
-def _thick_slices(image: Float32, axis: int, thick: float) -> Float32:
+def thick_slices(image: Float32, axis: int, thick: float) -> Float32:
     """As acquired in slices of some voxels' thickness and interpolated back."""
     mean = ndimage.uniform_filter1d(image, max(2, round(thick)), axis)
     length = image.shape[axis]

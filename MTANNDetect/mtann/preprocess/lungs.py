@@ -13,17 +13,19 @@ BoolVolume = npt.NDArray[np.bool_]
 AIR_HU = -400.0
 LEAST_LUNG_MM3 = 2e4
 _OUTSIDE_HU = -930.0
-"""Air about the patient has a median below this; lungs, which hold blood and tissue, one above, if not all emphysema."""
+"""Air about the patient has a median below this; lungs, which hold blood and tissue, one above (all but emphysema)."""
 _WORKING_MM = 2.0
 """Lungs are found on voxels of about this size, which is fine enough for a mask and quick on a whole chest."""
 
 
-def find_lungs(array: FloatVolume, spacing_zyx_mm: Triple, closing_mm: float, run: Run | None = None) -> BoolVolume:
+def find_lungs(
+    array: FloatVolume, spacing_zyx_mm: Triple, closing_mm: float, margin_mm: float = 0.0, run: Run | None = None
+) -> BoolVolume:
     """The lungs (z, y, x) of a CT in Hounsfield units; nothing where there are none.
 
     Components of air of at least 20 ml, but for those that touch an edge of the image and are as empty as the air about
     a patient; a lung that an image cuts is kept. The wind-pipe may be among them. Then gaps of up to twice
-    ``closing_mm`` are closed, so that vessels and nodules at the wall count as lung, and holes are filled.
+    ``closing_mm`` are closed, since vessels and nodules at the wall are lung; a margin is added, and holes are filled.
     """
     run = run or Run()
     steps = [max(1, int(_WORKING_MM / spacing)) for spacing in spacing_zyx_mm]
@@ -32,7 +34,7 @@ def find_lungs(array: FloatVolume, spacing_zyx_mm: Triple, closing_mm: float, ru
     lungs = _air_inside(coarse, spacing)
     run.check()
     if lungs.any():
-        lungs = _closed(lungs, spacing, closing_mm, run)
+        lungs = _closed(lungs, spacing, closing_mm, margin_mm, run)
     for axis, step in enumerate(steps):
         lungs = np.repeat(lungs, step, axis)
     z, y, x = array.shape
@@ -54,8 +56,10 @@ def _air_inside(array: FloatVolume, spacing_zyx_mm: npt.NDArray[np.float64]) -> 
     return np.asarray(kept[labels])
 
 
-def _closed(lungs: BoolVolume, spacing: npt.NDArray[np.float64], closing_mm: float, run: Run) -> BoolVolume:
-    """Grow in distances, shrink as much, fill holes slice by slice; edges of the image are no border."""
+def _closed(
+    lungs: BoolVolume, spacing: npt.NDArray[np.float64], closing_mm: float, margin_mm: float, run: Run
+) -> BoolVolume:
+    """Grow in distances, shrink nearly as much, fill holes slice by slice; edges of the image are no border."""
     (box,) = ndimage.find_objects(lungs.astype(np.uint8))
     reach = np.ceil(closing_mm / spacing).astype(int) + 1
     wide = tuple(
@@ -65,7 +69,7 @@ def _closed(lungs: BoolVolume, spacing: npt.NDArray[np.float64], closing_mm: flo
     grown = ndimage.distance_transform_edt(~lungs[wide], sampling=spacing) <= closing_mm
     run.check()
     closed = lungs.copy()
-    closed[wide] |= ndimage.distance_transform_edt(grown, sampling=spacing) > closing_mm
+    closed[wide] |= ndimage.distance_transform_edt(grown, sampling=spacing) > closing_mm - margin_mm
     run.check()
     filled = closed.copy()
     for axis in range(3):

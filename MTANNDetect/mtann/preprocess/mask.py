@@ -28,7 +28,8 @@ _MOST_BODY_AT_EDGE = 0.1
 _ENOUGH_VOXELS = 128
 """Of an axis with more, every second or third voxel is enough to tell a body from its background."""
 _LUNG_CLOSING_MM = 10.0
-"""Nodules against the wall up to twice as wide count as lung; so do the vessels at its root."""
+_LUNG_MARGIN_MM = 2.0
+"""Nodules against the wall up to about twice the closing count as lung; so do the vessels at its root."""
 _DARK = 0.25
 """Background is this dark at most, between the image's lowest value (0) and the body's median (1)."""
 
@@ -113,7 +114,7 @@ def make_mask(
 def _lungs(array: FloatVolume, spacing_zyx_mm: Triple, is_ct: bool, run: Run) -> BoolVolume:
     if not is_ct:
         raise ImageError("Lungs can be found in a CT only, whose values are Hounsfield units. Give a mask.")
-    lungs = find_lungs(array, spacing_zyx_mm, _LUNG_CLOSING_MM, run)
+    lungs = find_lungs(array, spacing_zyx_mm, _LUNG_CLOSING_MM, _LUNG_MARGIN_MM, run)
     if not lungs.any():
         raise ImageError(
             "No lung was found in the image: no part of at least 20 ml within the body is as dark as air. "

@@ -121,7 +121,7 @@ def _percentile_scale(inside: npt.NDArray[np.float32], how: Normalisation, name:
     low, high = (float(value) for value in np.percentile(inside, (how.low, how.high)))
     if low == high:
         raise ImageError(
-            f"Percentiles {how.low:g} and {how.high:g} of '{name}' are the same value ({low:g}), so they give no scale. "
+            f"Percentiles {how.low:g} and {how.high:g} of '{name}' are one value ({low:g}), so they give no scale. "
             "Check the image and the mask: most of the tissue has one value."
         )
     return Scale(low, high - low)

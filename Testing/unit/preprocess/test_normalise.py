@@ -165,5 +165,5 @@ def test_percentiles_become_zero_and_one() -> None:
 def test_percentiles_of_equal_values_give_no_scale() -> None:
     image = np.full(SHAPE, 7, np.float32)
     image[0, 0, 0] = 8
-    with pytest.raises(ImageError, match="Percentiles 2 and 75 of 't1c' are the same value"):
+    with pytest.raises(ImageError, match="Percentiles 2 and 75 of 't1c' are one value"):
         normalise(image, EVERYWHERE, percentiles(2, 75, (-1, 3)), "t1c")
