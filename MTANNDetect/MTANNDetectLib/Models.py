@@ -42,6 +42,6 @@ def availableModels() -> tuple[ModelChoice, ...]:
         if card.kind != "mtann":
             continue
         summary = f"Finds: {card.class_name}. {card.description} {card.intended_use}"
-        channels = tuple(channel.name for channel in card.inputs.channels)
+        channels = card.channel_names
         choices.append(ModelChoice(entry.name, channels, summary, entry.directory))
     return tuple(choices)
