@@ -14,7 +14,7 @@ import slicer.util
 from mtann.errors import CancelledError, MTANNError, SettingsError
 from mtann.progress import CancelCheck, Progress, ProgressCallback
 
-from .LikelihoodAdapter import showInSliceViews
+from .LikelihoodAdapter import OVERLAY_OPACITY
 
 if TYPE_CHECKING:
     from .Models import ModelChoice
@@ -160,7 +160,8 @@ class DetectPanel:
 
     def _show(self, found: "DetectionNodes") -> None:
         self.ui.candidateTable.setMRMLTableNode(found.tableNode)
-        showInSliceViews(self._channelRows[0][1].currentNode(), found.likelihoodNode)
+        image = self._channelRows[0][1].currentNode()
+        slicer.util.setSliceViewerLayers(image, found.likelihoodNode, foregroundOpacity=OVERLAY_OPACITY)
         reported = len(found.result.reported)
         sentences = [
             f"{reported} candidate{'' if reported == 1 else 's'} reported at threshold {found.result.threshold:.3g}."
