@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import slicer
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -14,6 +15,7 @@ from slicer.ScriptedLoadableModule import (
 if str(Path(__file__).parent) not in sys.path:
     sys.path.append(str(Path(__file__).parent))
 
+from MTANNDetectLib.LocalRunner import LocalRunner
 from MTANNDetectLib.Logic import DetectLogic
 from MTANNDetectLib.SelfTest import runSelfTest
 from MTANNDetectLib.Widget import DetectPanel
@@ -43,7 +45,10 @@ class MTANNDetectWidget(ScriptedLoadableModuleWidget):
         """Build the panel when the user opens the module for the first time."""
         super().setup()
         self.logic = MTANNDetectLogic()
-        self.panel = DetectPanel(self.logic, self.resourcePath("UI/MTANNDetect.ui"))
+        runner = LocalRunner(slicer.app.processEvents)
+        self.panel = DetectPanel(
+            self.logic, self.resourcePath("UI/MTANNDetect.ui"), runner, self.logic.getParameterNode
+        )
         self.layout.addWidget(self.panel.root)
 
     def enter(self):

@@ -15,7 +15,8 @@ from mtann.volume import Volume
 from .ChannelAdapter import volumesFromNodes
 from .LesionAdapter import lesionsFromNode, maskFromNode
 from .Library import libraryModule
-from .Models import ModelChoice, availableModels
+from .Models import addFolder, availableModels, removeModel
+from .Presenters.ModelsPresenter import ModelChoice
 from .ResultAdapter import DetectionNodes, nodesFromResult
 
 if TYPE_CHECKING:
@@ -54,8 +55,24 @@ class DetectLogic:
     """Detects, filters and trains within Slicer's own process; each call returns when everything is done."""
 
     def models(self) -> tuple[ModelChoice, ...]:
-        """The models that can be named in :meth:`detect`: the bundled ones and the user's own."""
+        """The models to choose from: the bundled ones, the user's own, and folders that were added to the list."""
         return availableModels()
+
+    def addModel(self, folder: Path | str) -> ModelChoice:
+        """Put a folder with a model, a bundle or a trained nnU-Net v2 folder, on the list; nothing is copied.
+
+        Raises:
+            ModelError: The folder holds no model that can be used.
+        """
+        return addFolder(Path(folder))
+
+    def removeModel(self, model: ModelChoice) -> None:
+        """Delete one of the user's own models, or take an added folder off the list.
+
+        Raises:
+            ModelError: The model came with the software, or cannot be deleted.
+        """
+        removeModel(model)
 
     def detect(
         self,
@@ -101,7 +118,7 @@ class DetectLogic:
             CancelledError: ``cancelled`` answered True.
         """
         pipeline = libraryModule("mtann.pipeline")
-        images = _imagesFromNodes(volumeNodes, mask)
+        images = imagesFromNodes(volumeNodes, mask)
         result = pipeline.detect(
             images.volumes,
             model,
@@ -113,7 +130,7 @@ class DetectLogic:
             progress=progress,
             cancelled=cancelled,
         )
-        _requireStillThere(images.node)
+        requireStillThere(images.node)
         return nodesFromResult(result, images.node)
 
     def filter(
@@ -157,7 +174,7 @@ class DetectLogic:
             CancelledError: ``cancelled`` answered True.
         """
         filtering = libraryModule("mtann.filtering")
-        images = _imagesFromNodes(volumeNodes, mask)
+        images = imagesFromNodes(volumeNodes, mask)
         places = lesionsFromNode(candidatesNode, images.node, images.geometry, keepInstances)
         result = filtering.filter_candidates(
             images.volumes,
@@ -171,7 +188,7 @@ class DetectLogic:
             progress=progress,
             cancelled=cancelled,
         )
-        _requireStillThere(images.node)
+        requireStillThere(images.node)
         return nodesFromResult(result, images.node)
 
     def train(
@@ -255,7 +272,12 @@ class _Images:
     mask: Volume | None
 
 
-def _imagesFromNodes(volumeNodes: VolumeNodes, mask: slicer.vtkMRMLNode | None) -> _Images:
+def imagesFromNodes(volumeNodes: VolumeNodes, mask: slicer.vtkMRMLNode | None) -> _Images:
+    """A case's nodes as the library's volumes, in the first image's coordinates.
+
+    Raises:
+        MTANNError: A node cannot be used; the message names it.
+    """
     names, nodes = _named(volumeNodes)
     volumes = volumesFromNodes(nodes)
     first, geometry = nodes[0], volumes[0].geometry
@@ -276,7 +298,12 @@ def _named(volumeNodes: VolumeNodes) -> tuple[tuple[str, ...], list[VolumeNode]]
     return (), list(volumeNodes)
 
 
-def _requireStillThere(node: VolumeNode) -> None:
+def requireStillThere(node: VolumeNode) -> None:
+    """Make sure that an image was not removed during a run.
+
+    Raises:
+        CasesError: It was.
+    """
     if slicer.mrmlScene.IsNodePresent(node):
         return
     raise CasesError(

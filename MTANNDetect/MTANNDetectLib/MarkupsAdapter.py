@@ -18,7 +18,7 @@ SCORE = "score"
 PROBABILITY = "probability"
 NUMBER = "candidate"
 NO_SCORE = -1.0
-"""Stands for the score of a lesion that the reader added: the file format has no other way to say that there is none."""
+"""The score of a lesion that the reader added: the file format cannot say that there is none."""
 _COLOUR = (0.2, 0.9, 1.0)
 
 

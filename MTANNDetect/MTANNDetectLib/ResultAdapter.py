@@ -1,5 +1,6 @@
 """A detection result as nodes in the scene."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from .Coordinates import flipped
 from .LikelihoodAdapter import OVERLAY_OPACITY, labelMapNodeFromResult, likelihoodNodeFromResult
 from .MarkupsAdapter import markupsNodeFromResult
 from .PlaceAdapter import bodyOf, placedFindings
-from .Review.ResultNodes import About, tieTogether
+from .Review.About import About
+from .Review.ResultNodes import tieTogether
 from .SegmentationAdapter import segmentationNodeFromResult
 from .Spaces import isRigidToWorld, turnToWorldDegrees
 from .SubjectHierarchy import placeBeside
@@ -55,6 +57,7 @@ def nodesFromResult(
     result: "DetectionResult",
     inputNode: slicer.vtkMRMLScalarVolumeNode,
     *,
+    channels: "Mapping[str, slicer.vtkMRMLScalarVolumeNode] | None" = None,
     bodyPart: str = "",
     mask: "Volume | None" = None,
 ) -> DetectionNodes:
@@ -65,6 +68,7 @@ def nodesFromResult(
     Args:
         result: What was found.
         inputNode: The first image.
+        channels: The images by channel, to be remembered for teaching; the first image alone if None.
         bodyPart: What the model says that its images show; for parts with two sides, places are told in words.
         mask: Where was looked, in the first image's own coordinates: a better outline to tell places from.
     """
@@ -82,6 +86,7 @@ def nodesFromResult(
             table,
             _about(result, warnings, body),
             OVERLAY_OPACITY,
+            channels or {result.inputs[0].channel if result.inputs else "image": inputNode},
             inputNode=inputNode,
             likelihoodNode=likelihood,
             labelMapNode=labelMap,

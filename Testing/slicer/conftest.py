@@ -28,6 +28,19 @@ def _import_slicer() -> None:
 
 _import_slicer()
 
+
+def _install_standins() -> None:
+    """The parts of Slicer that are not in the wheel; without PySide6 the tests of the panel are skipped."""
+    with contextlib.suppress(ImportError):
+        from standins.parameters import parameterNodeWrapperModule
+        from standins.qtmodule import qtModule
+
+        sys.modules.setdefault("slicer.parameterNodeWrapper", parameterNodeWrapperModule())
+        sys.modules.setdefault("qt", qtModule())
+
+
+_install_standins()
+
 _MODULE_LOGICS = (
     "vtkSlicerVolumesLogic",
     "vtkSlicerSegmentationsModuleLogic",

@@ -5,17 +5,19 @@ brings back the result, the reader's decisions and the settings.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import slicer
 
 from mtann.errors import CasesError
 
-from .Places import Body
+from .About import About
 
 _MARK = "MTANNDetect.result"
 _ABOUT = "MTANNDetect.about"
+_CHANNELS, _CHANNEL_ROLE = "MTANNDetect.channels", "MTANNDetect.channel"
 _THRESHOLD, _OPACITY = "MTANNDetect.threshold", "MTANNDetect.opacity"
 _ROLES = {
     "inputNode": "MTANNDetect.input",
@@ -24,45 +26,6 @@ _ROLES = {
     "segmentationNode": "MTANNDetect.segmentation",
     "markupsNode": "MTANNDetect.markups",
 }
-
-
-@dataclass(frozen=True)
-class About:
-    """What a result's table tells of the run.
-
-    Attributes:
-        model: Name and version of the model.
-        className: What it was taught to find.
-        threshold: The threshold of the run; the reader may have moved it since.
-        thresholdOrigin: Where that threshold comes from.
-        outlineFraction: Share of its peak at which a candidate's outline lies.
-        lowestScore: The score down to which candidates were kept.
-        warnings: What the reader must know before trusting the result.
-        body: The outline that places are told from; None where sides mean nothing.
-    """
-
-    model: str
-    className: str
-    threshold: float
-    thresholdOrigin: str
-    outlineFraction: float
-    lowestScore: float
-    warnings: tuple[str, ...] = ()
-    body: Body | None = None
-
-    def toJson(self) -> str:
-        """As the text of a node attribute."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def fromJson(cls, text: str) -> "About":
-        """From the text of a node attribute."""
-        fields = json.loads(text)
-        body = fields.pop("body")
-        return cls(
-            **{**fields, "warnings": tuple(fields["warnings"])},
-            body=body and Body(tuple(body["centreRas"]), tuple(body["halfRas"]), body["sure"]),
-        )
 
 
 @dataclass(frozen=True)
@@ -82,8 +45,13 @@ class ResultNodes:
         return all(slicer.mrmlScene.IsNodePresent(node) for node in self.__dict__.values())
 
 
-def tieTogether(tableNode: slicer.vtkMRMLTableNode, about: About, opacity: float, **others: Any) -> None:
-    """Make the table remember the other nodes (named as in :class:`ResultNodes`) and the run."""
+def tieTogether(
+    tableNode: slicer.vtkMRMLTableNode, about: About, opacity: float, channels: Mapping[str, Any], **others: Any
+) -> None:
+    """Make the table remember the other nodes (named as in :class:`ResultNodes`), the channels' images and the run."""
+    tableNode.SetAttribute(_CHANNELS, json.dumps(list(channels)))
+    for node in channels.values():
+        tableNode.AddNodeReferenceID(_CHANNEL_ROLE, node.GetID())
     for name, role in _ROLES.items():
         tableNode.SetNodeReferenceID(role, others[name].GetID())
     tableNode.SetAttribute(_MARK, "1")
@@ -108,6 +76,23 @@ def nodesOfResult(tableNode: slicer.vtkMRMLTableNode) -> ResultNodes:
             "Delete what is left of it, and run again."
         )
     return ResultNodes(tableNode=tableNode, **found)
+
+
+def channelsOfResult(tableNode: slicer.vtkMRMLTableNode) -> dict[str, slicer.vtkMRMLScalarVolumeNode]:
+    """The image of each channel that was searched.
+
+    Raises:
+        CasesError: One was deleted.
+    """
+    names = json.loads(tableNode.GetAttribute(_CHANNELS))
+    nodes = [tableNode.GetNthNodeReference(_CHANNEL_ROLE, index) for index in range(len(names))]
+    gone = [name for name, node in zip(names, nodes, strict=True) if node is None]
+    if gone:
+        raise CasesError(
+            f"The image(s) {', '.join(gone)} of the result '{tableNode.GetName()}' were deleted from the scene. "
+            "Load them again and repeat the run."
+        )
+    return dict(zip(names, nodes, strict=True))
 
 
 def isResult(node: slicer.vtkMRMLNode | None) -> bool:

@@ -98,6 +98,14 @@ class ReviewSession:
         centre = byId(self.findings, number).candidate.centroid_lps_mm
         return worldFromLocal(self.nodes.inputNode, flipped([centre]))[0]
 
+    def worldPlaces(self) -> dict[int, Sequence[float]]:
+        """Where each finding is, in world RAS millimetres."""
+        if not self.findings:
+            return {}
+        centres = flipped([one.candidate.centroid_lps_mm for one in self.findings])
+        world = worldFromLocal(self.nodes.inputNode, centres).tolist()
+        return {finding.id: place for finding, place in zip(self.findings, world, strict=True)}
+
     def numberOfPoint(self, index: int) -> int | None:
         """Which finding a point of the point list stands for."""
         numbers = numbersOfPoints(self.nodes.markupsNode)
@@ -141,6 +149,7 @@ class ReviewSession:
     def _return(self, change: Change | None) -> None:
         if change is not None:
             self._apply(change)
+            self._changed()
 
     def _do(self, change: Change) -> None:
         placed = tuple(self._placed(finding) for finding in change.findings)
