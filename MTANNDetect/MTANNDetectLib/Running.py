@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from mtann.errors import MTANNError
 from mtann.progress import Progress
 
+from .CaseNodes import imagesFromNodes, requireStillThere
 from .ImageFactsAdapter import extentMm
 from .Jobs import Job, Runner
-from .Logic import imagesFromNodes, requireStillThere
 from .OutlineAdapter import outlineNodeFromLabelMap
 from .Presenters import RunPresenter
 from .Presenters.ModelsPresenter import BOTH, DETECT, OUTLINE, ModelChoice

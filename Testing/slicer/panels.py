@@ -15,7 +15,6 @@ from standins.ui import loadUI
 from mtann.progress import Progress
 from mtann.volume import Volume
 from MTANNDetectLib.Presenters.ModelsPresenter import OWN, ModelChoice, Point
-from MTANNDetectLib.Presenters.RunPresenter import ComputeDevice
 from MTANNDetectLib.Widget import DetectPanel
 
 UI_FILE = MODULE_FOLDER / "Resources" / "UI" / "MTANNDetect.ui"

@@ -239,7 +239,7 @@ def test_every_key_presses_its_button(panel, session):
 
 def test_places_tell_the_nearest_landmark(panel, session, scene):
     points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "landmarks")
-    points.AddControlPoint((session.worldOf(2) + (3, 0, 4)).tolist(), "AC")
+    points.AddControlPoint((session.worldOf(2) + np.array([3, 0, 4])).tolist(), "AC")
     panel.ui.landmarksSelector.setCurrentNode(points)
     panel.panel.results.onReviewed()
     assert panel.rows()[1][4] == "near midline; 5 mm from AC"

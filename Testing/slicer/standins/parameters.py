@@ -41,7 +41,7 @@ class _Wrapped:
 
     def __setattr__(self, name: str, value: Any) -> None:
         wanted = self._type(name)
-        if value is not None and not isinstance(value, wanted) or value is None and wanted in _TEXTS:
+        if (value is not None and not isinstance(value, wanted)) or (value is None and wanted in _TEXTS):
             raise TypeError(f"{name} takes a {wanted.__name__}, not {value!r}")
         if wanted not in _TEXTS:
             self.parameterNode.SetNodeReferenceID(name, value.GetID() if value is not None else None)

@@ -1,6 +1,7 @@
 """The values of a plan: what belongs together is checked, and the way back through transposed axes."""
 
 import pytest
+
 from mtann.errors import ModelError, SettingsError
 from mtann.planning.plan import Architecture, Configuration, Intensities, Plan
 from mtann.settings import make_settings
