@@ -83,14 +83,14 @@ def removeModel(choice: ModelChoice) -> None:
 
 def _choiceFromCard(card: Any, folder: Path, origin: str) -> ModelChoice:
     detects, outlines = _abilities(card)
-    className = getattr(card, "class_name", "lesion")
+    className = _whatItFinds(card)
     points = tuple(
         Point(one.name, one.threshold, one.sensitivity, one.fp_per_case, one.chosen_on)
         for one in getattr(card, "operating_points", ())
     )
     return ModelChoice(
         name=folder.name,
-        channels=tuple(channel.name for channel in card.inputs.channels),
+        channels=tuple(card.channel_names),
         summary=f"Finds: {className}. {card.description} {card.intended_use}",
         directory=folder,
         kind=card.kind,
@@ -102,8 +102,8 @@ def _choiceFromCard(card: Any, folder: Path, origin: str) -> ModelChoice:
         points=points,
         canDetect=detects,
         canOutline=outlines,
-        spacingMm=float(getattr(card.inputs, "spacing_mm", 0.0) or 0.0),
-        members=len([prefix for members in card.members for prefix in members]),
+        spacingMm=card.inputs.spacing_mm if card.kind == "mtann" else 0.0,
+        members=_networks(card),
     )
 
 
@@ -112,6 +112,19 @@ def _abilities(card: Any) -> tuple[bool, bool]:
     if card.kind == "mtann":
         return True, card.segmentation is not None
     return False, card.kind == "unet"
+
+
+def _whatItFinds(card: Any) -> str:
+    if card.kind == "unet":
+        return ", ".join(card.plan.labels)
+    return str(getattr(card, "class_name", "lesion"))
+
+
+def _networks(card: Any) -> int:
+    """How many networks are asked for each voxel."""
+    if card.kind == "unet":
+        return len(card.folds) * len(card.stages)
+    return sum(len(members) for members in card.members)
 
 
 def _cardLines(card: Any) -> tuple[str, ...]:

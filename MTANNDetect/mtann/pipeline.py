@@ -97,7 +97,7 @@ def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
     Raises:
         ImageError: A channel is missing, unknown, or there are too many.
     """
-    names = [channel.name for channel in card.inputs.channels]
+    names = card.channel_names
     if isinstance(volumes, Mapping):
         if set(volumes) != set(names):
             raise ImageError(
@@ -152,11 +152,11 @@ def _ask_experts(
     return np.vstack([own, ask_networks(experts, prepared, candidates, device=device, run=run)])
 
 
-def input_references(channels: Sequence[Volume], card: ModelCard, mask: Volume | None) -> tuple[InputReference, ...]:
+def input_references(channels: Sequence[Volume], card: Card, mask: Volume | None) -> tuple[InputReference, ...]:
     """What went into a run: each channel's image, and the mask."""
-    names = [channel.name for channel in card.inputs.channels]
     references = [
-        InputReference(name, volume.name, volume.sha256) for name, volume in zip(names, channels, strict=True)
+        InputReference(name, volume.name, volume.sha256)
+        for name, volume in zip(card.channel_names, channels, strict=True)
     ]
     if mask is not None:
         references.append(InputReference("mask", mask.name, mask.sha256))

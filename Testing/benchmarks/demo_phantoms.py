@@ -20,9 +20,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=0, help="first seed; the model was taught on seeds from 1000")
     parser.add_argument("--count", type=int, default=20, help="how many seeds")
+    parser.add_argument("--model", default=DEMO_MODEL, help="another model, by name or folder")
     parser.add_argument("--least", type=float, default=0.9, help="share that has to be solved, for exit code 0")
     arguments = parser.parse_args()
-    model = open_model(DEMO_MODEL)
+    model = open_model(arguments.model)
     solved = lesions = alarms = 0
     for seed in range(arguments.first, arguments.first + arguments.count):
         phantom = head_phantom(seed)

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     for warning in warnings:
         console.warn(warning)
-    first = volumes[bundle.card.inputs.channels[0].name]
+    first = volumes[bundle.card.channel_names[0]]
     quality = {}
     if target is not None:
         quality = {"output": compare(image, target, mask), "input": compare(first, target, mask)}

@@ -37,7 +37,7 @@ def named_files(images: Sequence[str], by_name: Sequence[str], card: Card) -> di
     Raises:
         SettingsError: Both were given, a text cannot be read, or the number of images is wrong.
     """
-    names = [channel.name for channel in card.inputs.channels]
+    names = card.channel_names
     if images and by_name:
         raise SettingsError("Give the images either in the model's order or all as --channel NAME=IMAGE, not both.")
     if by_name:

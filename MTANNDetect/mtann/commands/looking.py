@@ -151,7 +151,7 @@ class Looking:
         )
         for warning in result.warnings:
             console.warn(warning)
-        first = volumes[bundle.card.inputs.channels[0].name]
+        first = volumes[bundle.card.channel_names[0]]
         explanation, how = None, _how_to_explain(arguments)
         if how is not None:
             console.progress(Progress("explain", 1.0, "Explaining the best candidates"))
@@ -162,7 +162,7 @@ class Looking:
 
     def _many(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
         arguments, console = self.arguments, self.console
-        cases = read_case_list(arguments.cases, [channel.name for channel in bundle.card.inputs.channels], self.needs)
+        cases = read_case_list(arguments.cases, bundle.card.channel_names, self.needs)
         outcomes: list[dict[str, Any]] = []
         for number, case in enumerate(cases, start=1):
             outcome = self._one_of_many(bundle, settings, case)

@@ -7,7 +7,6 @@ from mtann.commands.options import add_common
 from mtann.errors import MTANNError, SettingsError
 from mtann.models.bundle import load_bundle, load_card
 from mtann.models.catalogue import list_models, locate_model
-from mtann.preprocess.prepare import Channel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +33,7 @@ def _list(arguments: argparse.Namespace, console: Console) -> int:
             console.warn(str(error))
             rows.append({**row, "error": str(error)})
             continue
-        channels = ", ".join(channel.name for channel in card.inputs.channels)
+        channels = ", ".join(card.channel_names)
         rows.append(
             {
                 **row,
@@ -46,7 +45,7 @@ def _list(arguments: argparse.Namespace, console: Console) -> int:
             }
         )
         console.say(
-            f"{entry.name}  {card.version}  {card.kind}, {card.inputs.dimensions}-D, channels: {channels}; "
+            f"{entry.name}  {card.version}  {card.kind}, {card.dimensions}-D, channels: {channels}; "
             f"{card.purpose} ({row['origin']})"
         )
     if not rows:
@@ -63,22 +62,13 @@ def _info(arguments: argparse.Namespace, console: Console) -> int:
         console.say(card.description)
     console.say(f"Intended use: {card.intended_use}")
     console.say(f"Licence: {card.licence}")
-    console.say(
-        f"Channels: {', '.join(_described(channel) for channel in card.inputs.channels)}; "
-        f"grid {card.inputs.spacing_mm:g} mm, {card.inputs.dimensions}-D"
-    )
-    console.say(f"Taught on {card.taught_on}, seed {card.seed}")
+    console.say(card.described_inputs)
+    console.say(f"Taught on {card.taught_on}")
     for line in card.results:
         console.say(line)
     console.say(f"SHA-256: {checksum}")
     console.finish({"folder": str(directory), "sha256": checksum, **card.model_dump(mode="json")})
     return 0
-
-
-def _described(channel: Channel) -> str:
-    """A channel's name with its modality and what is done to its intensities."""
-    done = [*(step.kind for step in channel.steps), channel.normalisation.method]
-    return f"{channel.name} ({channel.modality}; {', '.join(done)})"
 
 
 def _verify(arguments: argparse.Namespace, console: Console) -> int:

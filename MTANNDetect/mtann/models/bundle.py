@@ -17,7 +17,7 @@ from typing_extensions import TypeVar  # pydantic brings it; Python's own has de
 
 from mtann.detection.candidate import ModelReference
 from mtann.errors import ModelError
-from mtann.models.card import Card, ModelCard
+from mtann.models.card import Card, ModelCard, MTANNCard
 from mtann.models.kinds import parse_card
 from mtann.optional import require
 from mtann.output_folder import FolderKind, replace_folder
@@ -56,16 +56,18 @@ class ModelBundle(Generic[C]):
         return ModelReference(self.card.name, self.card.version, self.sha256)
 
     def networks(self) -> tuple["MTANN", ...]:
-        """The networks that the card names, with their weights, on the CPU.
+        """The MTANNs that the card names, with their weights, on the CPU.
 
         Raises:
-            ModelError: The weights do not fit the described networks.
+            ModelError: The model consists of other networks, or the weights do not fit the described ones.
             MissingPackageError: torch is not installed.
         """
         torch = require("torch", "Running an MTANN")
         from mtann.networks.mtann import MTANN
 
         card = self.card
+        if not isinstance(card, MTANNCard):
+            raise ModelError(f"Model '{card.name}' is of kind '{card.kind}' and has no MTANN. Give another model.")
         plain = MTANN(card.network, len(card.inputs.channels))
         shapes = {key: tuple(tensor.shape[1:]) for key, tensor in plain.state_dict().items()}
         prefixes = [prefix for members in card.members for prefix in members]
@@ -89,14 +91,19 @@ class ModelBundle(Generic[C]):
 
 def make_bundle(card: C, networks: Sequence["MTANN"]) -> ModelBundle[C]:
     """Put trained networks, in the order of the card's ``members``, and their description together."""
-    from safetensors.numpy import save
-
     weights = {
         f"{prefix}.{key}": tensor[number].detach().cpu().numpy().astype(np.float32)
         for members, network in zip(card.members, networks, strict=True)
         for key, tensor in network.state_dict().items()
         for number, prefix in enumerate(members)
     }
+    return complete_bundle(card, weights)
+
+
+def complete_bundle(card: C, weights: dict[str, npt.NDArray[np.float32]]) -> ModelBundle[C]:
+    """Put named arrays and their description together."""
+    from safetensors.numpy import save
+
     card = card.model_copy(update={"weights_sha256": hashlib.sha256(save(weights)).hexdigest()})
     return ModelBundle(card, weights, _checksum(card.model_dump(mode="json")))
 

@@ -9,7 +9,7 @@ from mtann.detection.combination import Combination, SingleNetwork
 from mtann.detection.operating_points import OperatingPoint
 from mtann.errors import ModelError
 from mtann.evaluation.overlap import SegmentationThreshold
-from mtann.preprocess.prepare import InputSpecification
+from mtann.preprocess.prepare import Channel, InputSpecification
 from mtann.settings import DetectionSettings, NetworkSettings, Settings, TrainingSettings
 
 SCHEMA_VERSION = 1
@@ -33,15 +33,25 @@ class Card(Settings):
     intended_use: str = "Research only. Not a medical device; every result must be reviewed by a qualified reader."
     licence: str = "not stated"
     body_part: str = ""
-    inputs: InputSpecification
-    network: NetworkSettings
-    training_cases: int = Field(ge=1)
-    training_patients: int = Field(ge=1)
     training_data: tuple[TrainingImage, ...]
     notes: tuple[str, ...] = Field((), description="what a user of the model should know about its training")
-    seed: int = Field(ge=0)
     software: dict[str, str]
     weights_sha256: str = Field("", description="SHA-256 of weights.safetensors")
+
+    @property
+    @abstractmethod
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the images that it takes, in order."""
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> int:
+        """2 for a model that works slice by slice, else 3."""
+
+    @property
+    @abstractmethod
+    def described_inputs(self) -> str:
+        """What it takes and what is done to it first, in words."""
 
     @property
     @abstractmethod
@@ -69,7 +79,33 @@ class Card(Settings):
         """What the tensors' names of each network's members begin with."""
 
 
-class ModelCard(Card):
+class MTANNCard(Card):
+    """What the cards of models that consist of MTANNs tell."""
+
+    inputs: InputSpecification
+    network: NetworkSettings
+    training_cases: int = Field(ge=1)
+    training_patients: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the images that it takes, in order."""
+        return tuple(channel.name for channel in self.inputs.channels)
+
+    @property
+    def dimensions(self) -> int:
+        """2 for a model that works slice by slice, else 3."""
+        return self.inputs.dimensions
+
+    @property
+    def described_inputs(self) -> str:
+        """Each channel's modality and what is done to its intensities; the grid."""
+        channels = ", ".join(_described(channel) for channel in self.inputs.channels)
+        return f"Channels: {channels}; grid {self.inputs.spacing_mm:g} mm, {self.dimensions}-D"
+
+
+class ModelCard(MTANNCard):
     """The content of ``model.json`` of a model that finds lesions."""
 
     kind: Literal["mtann"] = "mtann"
@@ -139,3 +175,8 @@ class ModelCard(Card):
         raise ModelError(
             f"Model '{self.name}' has no operating point '{name}' (it has: {known}). Give a threshold instead."
         )
+
+
+def _described(channel: Channel) -> str:
+    done = [*(step.kind for step in channel.steps), channel.normalisation.method]
+    return f"{channel.name} ({channel.modality}; {', '.join(done)})"

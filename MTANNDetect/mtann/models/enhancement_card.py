@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from mtann.evaluation.image_quality import ImageQuality
-from mtann.models.card import Card
+from mtann.models.card import MTANNCard
 from mtann.settings import EnhancementSettings, Positive, Settings
 
 
@@ -34,7 +34,7 @@ class MeasuredQuality(Settings):
     measured_on: str = Field(description="which data that was")
 
 
-class EnhancementCard(Card):
+class EnhancementCard(MTANNCard):
     """The content of ``model.json`` of a model that turns an image into another."""
 
     kind: Literal["mtann_enhancement"] = "mtann_enhancement"

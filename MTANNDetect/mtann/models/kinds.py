@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from mtann.errors import ModelError
 from mtann.models.card import SCHEMA_VERSION, Card, ModelCard
 from mtann.models.enhancement_card import EnhancementCard
+from mtann.models.unet_card import UNetCard
 
-CARDS: dict[str, type[Card]] = {"mtann": ModelCard, "mtann_enhancement": EnhancementCard}
+CARDS: dict[str, type[Card]] = {"mtann": ModelCard, "mtann_enhancement": EnhancementCard, "unet": UNetCard}
 """The class of ``model.json`` by its field ``kind``."""
 
 

@@ -143,9 +143,9 @@ def test_a_model_of_another_kind_is_refused(model, image, points, tmp_path, caps
     other = tmp_path / "other"
     other.mkdir()
     card = json.loads((model / CARD_FILE).read_text())
-    (other / CARD_FILE).write_text(json.dumps({**card, "kind": "unet"}))
+    (other / CARD_FILE).write_text(json.dumps({**card, "kind": "telescope"}))
     line = refused(capsys, "--candidates", points, image, "--model", other, "--output", tmp_path / "out")
-    assert "is of kind 'unet', which this version does not know" in line
+    assert "is of kind 'telescope', which this version does not know" in line
     assert not (tmp_path / "out").exists()
 
 

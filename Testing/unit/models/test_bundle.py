@@ -97,7 +97,7 @@ def test_a_newer_schema_asks_for_an_update(saved):
     ("changes", "message"),
     [
         ({"schema_version": "one"}, "schema_version"),
-        ({"kind": "unet"}, "kind"),
+        ({"kind": "oracle"}, "kind"),
         ({"surprise": 1}, "surprise"),
         ({"inputs": {"channels": [], "spacing_mm": 1.0, "dimensions": 3, "mask": "everything"}}, "inputs.channels"),
         ({"name": "renamed"}, "does not match its checksum"),

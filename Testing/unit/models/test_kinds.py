@@ -34,7 +34,7 @@ def test_an_unknown_kind_asks_for_an_update(tmp_path):
     save_bundle(denoiser(), tmp_path / "model")
     path = tmp_path / "model" / CARD_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "kind": "oracle"}))
-    with pytest.raises(ModelError, match=r"kind 'oracle'.*known: mtann, mtann_enhancement.*Update"):
+    with pytest.raises(ModelError, match=r"kind 'oracle'.*known: mtann, mtann_enhancement, unet.*Update"):
         load_bundle(tmp_path / "model")
 
 
