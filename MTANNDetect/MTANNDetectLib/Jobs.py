@@ -1,6 +1,6 @@
 """What the panel asks of whoever computes, and what it is told: so small that tests can compute by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -82,6 +82,9 @@ class Listener(Protocol):
 
 class Runner(Protocol):
     """Who computes; one job at a time."""
+
+    def warmUp(self, ready: Callable[[], None], failed: Callable[[Failure], None]) -> None:
+        """Prepare for the first job, so that it starts at once; call one of both once that is done."""
 
     def submit(self, job: Job, listener: Listener) -> None:
         """Start a job; the listener is told of everything else, perhaps before this returns."""

@@ -111,6 +111,7 @@ class RunController:
         self._steps = len(self._waiting)
         self._clock = Clock(self._now())
         self._view.runningChanged()
+        self._view.progressed(0.0, _("Starting…"))
         try:
             self._images = imagesFromNodes(request.nodes, request.mask)
         except MTANNError as error:

@@ -1,7 +1,8 @@
 """Teaching a model from reviewed results: what the buttons "Train" and "Retrain" start."""
 
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +20,7 @@ from .Jobs import Job, Runner, Taught
 from .Library import libraryModule
 from .Plots import frocPlot, showPlot
 from .Presenters import TeachPresenter
-from .Presenters.RunPresenter import Failure
+from .Presenters.RunPresenter import Clock, Failure
 from .Presenters.TeachPresenter import ReviewedCase
 from .Review.Findings import REJECTED, Finding, ordered
 from .Review.ResultNodes import channelsOfResult, nodesOfResult, rememberedThreshold, resultTables
@@ -52,10 +53,12 @@ class TeachController:
     Args:
         runner: Who computes.
         view: Who shows it.
+        now: A clock in seconds.
     """
 
-    def __init__(self, runner: Runner, view: TeachView) -> None:
-        self._runner, self._view = runner, view
+    def __init__(self, runner: Runner, view: TeachView, now: Callable[[], float] = time.monotonic) -> None:
+        self._runner, self._view, self._now = runner, view, now
+        self._clock = Clock(0.0)
         self.isRunning = False
         self.taught: Taught | None = None
         self._name = ""
@@ -66,6 +69,7 @@ class TeachController:
             return
         self.discard()
         self.isRunning, self._name = True, options["name"]
+        self._clock = Clock(self._now())
         self._view.teachingChanged()
         self._runner.submit(Job(kind, cases=tuple(cases), channels=tuple(channels), **options), self)
 
@@ -107,7 +111,8 @@ class TeachController:
 
     def progressed(self, progress: Progress) -> None:
         """The job is so far."""
-        self._view.taughtSoFar(progress.fraction, progress.message)
+        message = self._clock.inWords(self._now(), progress.fraction, progress.message)
+        self._view.taughtSoFar(progress.fraction, message)
 
     def finished(self, outcome: Taught) -> None:
         """A model is there: show its curve."""

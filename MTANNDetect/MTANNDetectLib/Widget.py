@@ -15,6 +15,7 @@ from .Panels.ResultsPanel import ResultsPanel
 from .Panels.ReviewPanel import ReviewPanel
 from .Panels.RunPanel import RunPanel
 from .Panels.TeachPanel import TeachPanel
+from .Presenters.RunPresenter import Failure
 
 __all__ = ["MAX_CHANNELS", "DetectPanel"]
 
@@ -64,7 +65,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         self.parameters.restore()
         self.refreshScene()
 
-    _ready = False
+    _ready = _warm = False
 
     @property
     def isBusy(self) -> bool:
@@ -89,6 +90,18 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         self.teach.controller.cancel()
         self.teach.controller.discard()
         self._runner.close()
+
+    def enter(self) -> None:
+        """The user came to the module: look for new models, and start whoever computes."""
+        self.refreshModels()
+        if not self._warm:
+            self._warm = True
+            self._runner.warmUp(self.onRunning, self.onNotReady)
+
+    def onNotReady(self, failure: Failure) -> None:
+        """Nothing can be computed yet: say why; the next visit tries again."""
+        self._warm = False
+        self.told(failure.text)
 
     def refreshModels(self) -> None:
         """Look for models, unless a run is under way."""

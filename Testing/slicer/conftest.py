@@ -32,11 +32,9 @@ _import_slicer()
 def _install_standins() -> None:
     """The parts of Slicer that are not in the wheel; without PySide6 the tests of the panel are skipped."""
     with contextlib.suppress(ImportError):
-        from standins.parameters import parameterNodeWrapperModule
-        from standins.qtmodule import qtModule
+        from standins.install import install
 
-        sys.modules.setdefault("slicer.parameterNodeWrapper", parameterNodeWrapperModule())
-        sys.modules.setdefault("qt", qtModule())
+        install()
 
 
 _install_standins()

@@ -74,6 +74,9 @@ class Runner:
         self.closed = False
         self.known = ()
 
+    def warmUp(self, ready, failed):
+        self.warm = (ready, failed)
+
     def submit(self, job, listener):
         self.jobs.append(job)
         self.listener = listener
