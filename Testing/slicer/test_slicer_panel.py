@@ -71,7 +71,7 @@ def messages(monkeypatch, scene, application):
     shown = []
     monkeypatch.setattr(slicer.util, "loadUI", loadUI)
     monkeypatch.setattr(slicer.util, "errorDisplay", shown.append)
-    app = types.SimpleNamespace(processEvents=application.processEvents)
+    app = types.SimpleNamespace(processEvents=application.processEvents, connect=lambda signal, slot: True)
     monkeypatch.setattr(slicer, "app", app, raising=False)
     return shown
 
