@@ -102,7 +102,6 @@ def train(job: Job, arguments: Arguments) -> Any:
     return {
         **_taught(bundle, arguments),
         "summary": report.summary,
-        "seen": report.seen,
         "mean_sensitivity": report.froc.mean_sensitivity,
         "froc": report.froc,
         "seen": report.seen,
