@@ -1,7 +1,6 @@
-"""The client against real worker processes that fail on purpose: what it tells, what it leaves behind."""
+"""The client against real worker processes: what it does with jobs, and what it leaves behind."""
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -11,62 +10,18 @@ import pytest
 
 pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip install slicer-core)")
 
+from clients import ended, run_until
 from worker.processes import is_gone, wait_until
 
 from mtann.geometry import Geometry
 from mtann.volume import Volume
 from MTANNDetectLib import WorkerClient as clientModule
 from MTANNDetectLib import WorkerPython
-from MTANNDetectLib.WorkerClient import WorkerClient
-from MTANNDetectLib.WorkerDeath import failureOfDeath
 from MTANNDetectLib.WorkerJob import JobProgress, JobState
 from MTANNDetectLib.WorkerProcess import WorkerProcess
 from MTANNDetectLib.WorkerPython import makeExchangeFolder, pythonExecutable, workerEnvironment
 
 pytestmark = pytest.mark.slicer
-
-STAGED = Path(__file__).resolve().parents[1] / "unit" / "worker" / "staged_worker.py"
-
-
-@pytest.fixture
-def staged(monkeypatch):
-    """Clients start the staged worker."""
-
-    def command(folder):
-        return [sys.executable, str(STAGED), "worker", "--folder", str(folder), "--parent", str(os.getpid())]
-
-    monkeypatch.setattr(clientModule, "workerCommand", command)
-
-
-@pytest.fixture
-def makeClient(staged, tmp_path):
-    made = []
-
-    def make(**options):
-        made.append(WorkerClient(options.pop("temporaryFolder", tmp_path)))
-        return made[-1]
-
-    yield make
-    for client in made:
-        client.close()
-
-
-@pytest.fixture
-def client(makeClient):
-    return makeClient()
-
-
-def run_until(client, condition, seconds=60.0):
-    def check():
-        client.processEvents()
-        return condition()
-
-    assert wait_until(check, seconds)
-
-
-def ended(client, job):
-    run_until(client, lambda: job.finished)
-    return job
 
 
 def test_jobs_run_one_after_another_in_one_process(client):
@@ -175,90 +130,8 @@ def test_closing_cancels_everything_and_leaves_no_process(client):
     assert ended(client, client.submit("echo")).state is JobState.DONE
 
 
-@pytest.mark.parametrize(
-    ("arguments", "kind", "words"),
-    [
-        ({"signal": "SIGKILL"}, "memory", "was killed during 'Dying'. The system does that when memory runs out"),
-        ({"signal": "SIGSEGV"}, "crash", "ended during 'Dying': it crashed with the signal SIGSEGV"),
-        ({"signal": "SIGABRT"}, "crash", "signal SIGABRT"),
-        ({"code": 3}, "crash", "it ended with the exit code 3"),
-        ({"code": 0}, "crash", "it ended with the exit code 0"),
-    ],
-)
-def test_a_death_is_told_with_cause_remedy_and_last_lines(client, arguments, kind, words):
-    job = ended(client, client.submit("die", arguments))
-    assert (job.state, job.failure.kind) == (JobState.FAILED, kind)
-    assert words in job.failure.message
-    assert job.failure.remedy
-    assert "the last words" in job.failure.lines
-    assert ended(client, client.submit("echo")).state is JobState.DONE
-
-
-@pytest.mark.parametrize(
-    ("kind", "told", "words"),
-    [
-        ("image", "user", "made up"),
-        ("memory", "memory", "Memory ran out."),
-        ("torch memory", "memory", "Memory ran out."),
-        ("wrapped memory", "memory", "while scanning on cpu"),
-        ("package", "missing", "'monai.networks'"),
-        ("defect", "defect", "KeyError"),
-    ],
-)
-def test_a_jobs_own_failures_leave_the_worker_running(client, kind, told, words):
-    job = ended(client, client.submit("fail", {"kind": kind}))
-    assert (job.failure.kind, words in job.failure.message) == (told, True)
-    process = client.processId
-    assert ended(client, client.submit("echo")).state is JobState.DONE
-    assert client.processId == process
-
-
-def test_an_unknown_command_is_a_misunderstanding(client):
-    job = ended(client, client.submit("unheard of"))
-    assert (job.failure.kind, job.state) == ("protocol", JobState.FAILED)
-
-
-def test_what_cannot_be_sent_is_a_failure_of_the_job_alone(client):
-    assert "cannot be sent" in ended(client, client.submit("echo", {"x": object()})).failure.message
-    assert ended(client, client.submit("echo")).state is JobState.DONE
-
-
-def test_a_full_disk_is_told_on_either_side(client, monkeypatch):
-    job = ended(client, client.submit("full"))
-    assert (job.failure.kind, "disk is full" in job.failure.message) == ("disk", True)
-    assert "TMPDIR" in job.failure.remedy
-
-    def writeArray(path, array):
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr("mtann.worker.values.write_array", writeArray)
-    job = ended(client, client.submit("echo", {"array": np.ones(4)}))
-    assert (job.failure.kind, "disk is full" in job.failure.message) == ("disk", True)
-
-
-def test_a_temporary_folder_that_cannot_be_written_is_told(makeClient, tmp_path):
-    place = tmp_path / "read-only"
-    place.mkdir(mode=0o500)
-    if os.access(place, os.W_OK):
-        place = Path("/proc")  # The superuser may write anywhere else.
-    job = makeClient(temporaryFolder=place).submit("echo")
-    assert (job.state, job.failure.kind) == (JobState.FAILED, "disk")
-    assert "cannot be started" in job.failure.message
-    assert "permissions" in job.failure.remedy
-
-
-def test_a_folder_that_is_gone_is_told_and_made_again(client, tmp_path):
-    ended(client, client.submit("echo"))
-    (folder,) = tmp_path.iterdir()
-    folder.rmdir()
-    job = ended(client, client.submit("echo", {"array": np.ones(4)}))
-    assert job.failure.kind == "disk"
-    client.close()
-    assert ended(client, client.submit("echo", {"array": np.ones(4)})).state is JobState.DONE
-
-
-def test_two_workers_at_once_do_not_meet(makeClient):
-    one, two = makeClient(), makeClient()
+def test_two_workers_at_once_do_not_meet(make_client):
+    one, two = make_client(), make_client()
     held, other = one.submit("deaf"), two.submit("hold", {"seconds": 60})
     run_until(one, lambda: held.progress is not None)
     run_until(two, lambda: other.progress is not None)
@@ -272,10 +145,10 @@ def test_two_workers_at_once_do_not_meet(makeClient):
     assert ended(two, two.submit("echo", {"a": np.arange(3)})).result["a"].tolist() == [0, 1, 2]
 
 
-def test_blanks_and_letters_of_all_kinds_in_paths(makeClient, tmp_path):
+def test_blanks_and_letters_of_all_kinds_in_paths(make_client, tmp_path):
     place = tmp_path / "Bilder von Zoë; $(true) 画像"
     place.mkdir()
-    client = makeClient(temporaryFolder=place)
+    client = make_client(place)
     assert ended(client, client.submit("echo", {"a": np.arange(3), "name": "é 画"})).result["a"].tolist() == [0, 1, 2]
 
 
@@ -303,45 +176,6 @@ def test_two_gigabytes_pass_by_memory_map_alone(client, monkeypatch, tmp_path):
 def resident_bytes():
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def test_another_version_is_told_in_words(client, monkeypatch):
-    monkeypatch.setattr(clientModule, "VERSION", "99.0")
-    job = ended(client, client.submit("hold"))
-    assert job.failure.kind == "protocol"
-    assert "this is 99.0. Restart Slicer" in job.failure.message
-
-
-def test_a_python_that_is_not_there_is_told(makeClient, monkeypatch):
-    monkeypatch.setattr(clientModule, "workerCommand", lambda folder: ["/no/such/python", str(folder)])
-    job = makeClient().submit("echo")
-    assert (job.state, "cannot be started" in job.failure.message) == (JobState.FAILED, True)
-
-
-def test_a_worker_that_cannot_start_is_told_with_its_last_lines(makeClient, monkeypatch):
-    code = "import sys; sys.exit('python has no library')"
-    monkeypatch.setattr(clientModule, "workerCommand", lambda folder: [sys.executable, "-c", code])
-    client = makeClient()
-    job = ended(client, client.submit("echo"))
-    assert "before 'echo' began: it ended with the exit code 1" in job.failure.message
-    assert job.failure.lines == ("python has no library",)
-
-
-def test_the_death_of_an_idle_worker_goes_unnoticed(client):
-    ended(client, client.submit("echo"))
-    os.kill(client.processId, signal.SIGKILL)
-    assert ended(client, client.submit("echo")).state is JobState.DONE
-    process = client.processId
-    os.kill(process, signal.SIGKILL)
-    run_until(client, lambda: client.processId is None)
-    assert ended(client, client.submit("echo")).state is JobState.DONE
-
-
-def test_windows_codes_are_put_into_words():
-    failure = failureOfDeath(0xC0000005, ["a"], "during 'x'")
-    assert (failure.kind, "access violation" in failure.message) == ("crash", True)
-    assert failureOfDeath(0xC0000017, [], "during 'x'").kind == "memory"
-    assert failureOfDeath(-99, [], "").message.endswith("the signal 99.")
 
 
 def test_progress_is_told_with_the_time_that_is_left():
