@@ -12,14 +12,14 @@ import numpy as np
 
 from mtann.backends.device import choose_device
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
-from mtann.detection.find import report_from, rescore
+from mtann.detection.find import report_from, rescore, with_probabilities
 from mtann.detection.given import GivenCandidate, as_candidates, covered_voxels, paint
 from mtann.detection.outline import LabelVolume
 from mtann.errors import CasesError
 from mtann.given_files import hash_given
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
-from mtann.pipeline import channels_in_order, input_references, resolve_threshold, scan_case
+from mtann.pipeline import channels_in_order, image_warnings, input_references, resolve_threshold, scan_case
 from mtann.preprocess.grid import restore
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
@@ -79,6 +79,8 @@ def filter_candidates(
     prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
     likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
     labels, scored = _scored(candidates, bundle, prepared, channels, where, run.part(0.8, 1.0))
+    calibration = bundle.card.calibration if bundle.card.training.task == "classification" else None
+    scored = with_probabilities(scored, calibration)
     run.report("done", 1.0, f"{len(scored)} candidates")
     given = InputReference("candidates", source, hash_given(candidates))
     return DetectionResult(
@@ -90,7 +92,11 @@ def filter_candidates(
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(*prepared.warnings, *chosen.warnings, *_outside_tissue(candidates, prepared)),
+        warnings=(
+            *image_warnings(prepared, bundle.card, image),
+            *chosen.warnings,
+            *_outside_tissue(candidates, prepared),
+        ),
     )
 
 

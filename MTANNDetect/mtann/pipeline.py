@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from mtann.backends.device import choose_device
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
-from mtann.detection.find import find_candidates, report_from, rescore
+from mtann.detection.find import find_candidates, report_from, rescore, with_probabilities
 from mtann.errors import ImageError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import Card, ModelCard
 from mtann.models.catalogue import open_model
 from mtann.preprocess.grid import FloatVolume
 from mtann.preprocess.prepare import PreparedCase, prepare
+from mtann.preprocess.typical import unlike_training
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.settings import DetectionSettings, Device, Task
 from mtann.volume import Volume
@@ -77,6 +78,7 @@ def detect(
     if experts:
         scores = _ask_experts(experts, prepared, candidates, where, run.part(0.95, 1.0))
         labels, candidates = rescore(labels, candidates, scores, card.combination)
+    candidates = with_probabilities(candidates, card.calibration if card.training.task == "detection" else None)
     run.report("done", 1.0, f"{len(candidates)} candidates")
     return DetectionResult(
         likelihood=channels[0].with_array(restored.astype(np.float32, copy=False), f"{channels[0].name} likelihood"),
@@ -87,8 +89,13 @@ def detect(
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(*prepared.warnings, *chosen.warnings),
+        warnings=(*image_warnings(prepared, card, channels[0]), *chosen.warnings),
     )
+
+
+def image_warnings(prepared: PreparedCase, card: ModelCard, first: Volume) -> tuple[str, ...]:
+    """What a reader must know about the input: how it lies, and whether it is unlike the training images."""
+    return (*prepared.warnings, *unlike_training(card.typical_inputs, prepared, first.geometry))
 
 
 def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume], card: Card) -> tuple[Volume, ...]:

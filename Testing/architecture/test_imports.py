@@ -27,6 +27,7 @@ ORDER = (
     ("fitting",),
     ("out_of_fold",),
     ("experts", "thinning"),
+    ("choosing",),
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
     ("enhancement", "filtering", "segmentation"),
