@@ -79,9 +79,9 @@ def filter_candidates(
     prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
     likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
     labels, scored = _scored(candidates, bundle, prepared, channels, where, run.part(0.8, 1.0))
-    calibration = bundle.card.calibration if bundle.card.training.task == "classification" else None
-    scored = with_probabilities(scored, calibration)
+    scored = with_probabilities(scored, bundle.card.calibration_for("classification"))
     run.report("done", 1.0, f"{len(scored)} candidates")
+    known = image_warnings(prepared, bundle.card, image)
     given = InputReference("candidates", source, hash_given(candidates))
     return DetectionResult(
         likelihood=image.with_array(restore(likelihood, prepared.grid, image.geometry), f"{image.name} likelihood"),
@@ -92,11 +92,7 @@ def filter_candidates(
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(
-            *image_warnings(prepared, bundle.card, image),
-            *chosen.warnings,
-            *_outside_tissue(candidates, prepared),
-        ),
+        warnings=(*known, *chosen.warnings, *_outside_tissue(candidates, prepared)),
     )
 
 

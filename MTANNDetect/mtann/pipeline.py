@@ -68,28 +68,27 @@ def detect(
     settings = settings or card.detection
     chosen = resolve_threshold(card, threshold, operating_point)
     where = choose_device(device)
-    channels = channels_in_order(volumes, card)
+    first, *_ = channels = channels_in_order(volumes, card)
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
     single, *experts = bundle.networks()
     likelihood = scan_case(single, prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
     restored, labels, candidates = find_candidates(
-        likelihood, prepared.grid, prepared.mask, channels[0].geometry, settings, card.class_name, run.part(0.8, 0.95)
+        likelihood, prepared.grid, prepared.mask, first.geometry, settings, card.class_name, run.part(0.8, 0.95)
     )
     if experts:
         scores = _ask_experts(experts, prepared, candidates, where, run.part(0.95, 1.0))
         labels, candidates = rescore(labels, candidates, scores, card.combination)
-    candidates = with_probabilities(candidates, card.calibration if card.training.task == "detection" else None)
     run.report("done", 1.0, f"{len(candidates)} candidates")
     return DetectionResult(
-        likelihood=channels[0].with_array(restored.astype(np.float32, copy=False), f"{channels[0].name} likelihood"),
-        candidate_map=channels[0].with_array(labels, f"{channels[0].name} candidates"),
-        candidates=report_from(candidates, chosen.value),
+        likelihood=first.with_array(restored.astype(np.float32, copy=False), f"{first.name} likelihood"),
+        candidate_map=first.with_array(labels, f"{first.name} candidates"),
+        candidates=report_from(with_probabilities(candidates, card.calibration_for("detection")), chosen.value),
         model=bundle.reference,
         inputs=input_references(channels, card, mask),
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(*image_warnings(prepared, card, channels[0]), *chosen.warnings),
+        warnings=(*image_warnings(prepared, card, first), *chosen.warnings),
     )
 
 

@@ -24,6 +24,7 @@ ORDER = (
     ("evaluation", "explanation", "models"),
     ("report",),
     ("given_files",),
+    ("study_files",),
     ("fitting",),
     ("out_of_fold",),
     ("experts", "thinning"),

@@ -39,17 +39,18 @@ class Resamples:
         plain: Ones (1, cases).
         drawn: How often each draw took each case (draws, cases).
         patients: How many patients there are.
-        seed: What the draws came from.
+        patient_of: Number of each case's patient.
     """
 
     plain: FloatArray
     drawn: FloatArray
     patients: int
-    seed: int
+    patient_of: npt.NDArray[np.int64]
 
     def restricted(self, keep: npt.NDArray[np.bool_]) -> "Resamples":
         """The same draws with all other cases left out; patients are those that keep a case."""
-        return Resamples(self.plain * keep, self.drawn * keep, self.patients, self.seed)
+        left = len(np.unique(self.patient_of[keep]))
+        return Resamples(self.plain * keep, self.drawn * keep, left, self.patient_of)
 
 
 def resamples(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> Resamples:
@@ -58,7 +59,7 @@ def resamples(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> Res
     count = len(unique)
     random = np.random.default_rng([seed, 11])
     taken = random.multinomial(count, np.full(count, 1 / count), size=draws) if count else np.zeros((draws, 0))
-    return Resamples(np.ones((1, len(patients))), taken[:, place.ravel()].astype(np.float64), count, seed)
+    return Resamples(np.ones((1, len(patients))), taken[:, place.ravel()].astype(np.float64), count, place.ravel())
 
 
 def measure(statistic: Statistic, draws: Resamples, is_share: bool = False) -> Measured:

@@ -90,7 +90,7 @@ class DilatedRule(Settings):
         """The rule in words."""
         return (
             f"a candidate's outline touches the lesion grown by {self.voxels} voxel(s) of 18 neighbours (BraTS-METS); "
-            "a candidate that touches several hits them all, and further candidates on a lesion already hit do not count"
+            "one that touches several hits them all, and further candidates on a lesion already hit do not count"
         )
 
     def affinity(self, found: Lesion, lesion: Lesion) -> float | None:

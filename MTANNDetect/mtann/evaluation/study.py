@@ -1,6 +1,6 @@
 """A study: cases with what was found in them and what is there, and the two matched."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +9,9 @@ from mtann.evaluation.matching import Match, match_found
 from mtann.evaluation.rules import HitRule
 from mtann.sampling.lesions import Lesion
 from mtann.volume import Volume
+
+LazyVolume = Callable[[], Volume]
+"""Reads a volume when it is asked for: a study's images need not all be in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class StudyCase:
         patient: Whose it is.
         found: What the detector found.
         lesions: What is there.
-        found_map: Voxels of what the detector reported, or None.
-        lesion_map: Voxels of the lesions, or None.
-        image: For pictures, or None.
+        found_map: Gives the voxels of what the detector reported; None without outlines.
+        lesion_map: Gives the voxels of the lesions; None without outlines.
+        image: Gives the image, for pictures; None without one.
         subgroups: Values of the list's further columns.
     """
 
@@ -45,9 +48,9 @@ class StudyCase:
     patient: str
     found: tuple[Found, ...]
     lesions: tuple[Lesion, ...]
-    found_map: Volume | None = field(default=None, repr=False)
-    lesion_map: Volume | None = field(default=None, repr=False)
-    image: Volume | None = field(default=None, repr=False)
+    found_map: LazyVolume | None = field(default=None, repr=False)
+    lesion_map: LazyVolume | None = field(default=None, repr=False)
+    image: LazyVolume | None = field(default=None, repr=False)
     subgroups: dict[str, str] = field(default_factory=dict)
 
 

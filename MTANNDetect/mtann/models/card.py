@@ -12,7 +12,7 @@ from mtann.errors import ModelError
 from mtann.evaluation.overlap import SegmentationThreshold
 from mtann.preprocess.prepare import Channel, InputSpecification
 from mtann.preprocess.typical import TypicalInputs
-from mtann.settings import DetectionSettings, NetworkSettings, Settings, TrainingSettings
+from mtann.settings import DetectionSettings, NetworkSettings, Settings, Task, TrainingSettings
 
 SCHEMA_VERSION = 1
 
@@ -150,7 +150,7 @@ class ModelCard(MTANNCard):
     @property
     def results(self) -> tuple[str, ...]:
         """Its operating points and how it outlines lesions, in words."""
-        points = (*map(_point_words, self.operating_points), *self.refused_points)
+        points = tuple(map(_point_words, self.operating_points))
         if self.calibration is not None:
             own_data = self.calibration
             points = (
@@ -174,6 +174,10 @@ class ModelCard(MTANNCard):
             tuple(f"expert_{expert}.repetition_{repetition}" for repetition in range(self.training.repetitions))
             for expert in range(self.combination.networks)
         )
+
+    def calibration_for(self, task: Task) -> Calibration | None:
+        """The calibration, where the model is used for what it was taught for: elsewhere lesions are rarer or not."""
+        return self.calibration if self.training.task == task else None
 
     def operating_point(self, name: str = "balanced") -> OperatingPoint:
         """The operating point of a name.

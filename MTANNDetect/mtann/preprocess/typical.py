@@ -14,7 +14,8 @@ from mtann.settings import Settings
 FloatArray = npt.NDArray[np.float64]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
+PERCENTILES = (5, 25, 50, 75, 95)
+"""None nearer the ends: there, a patient's lesions would make an image look strange."""
 STATISTICS = (*(f"percentile {percent}" for percent in PERCENTILES), "roughness")
 """Of normalised intensities within tissue; roughness is the mean step between neighbouring voxels."""
 
