@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mtann.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda", "mps", "xpu"]
+Backend = Literal["auto", "torch", "openvino"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Task = Literal["detection", "classification"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -99,6 +101,10 @@ class TrainingSettings(Settings):
         ge=0,
         le=5,
         description="times that the strongest false responses are added as negatives; none for classification",
+    )
+    mined_cases: int = Field(12, ge=1, description="most scans searched in a mining round, drawn at random if more")
+    mining_stride: int = Field(
+        1, ge=1, le=4, description="only each so manieth voxel along an axis is searched: 2 is eight times as fast"
     )
     batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
     learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")

@@ -1,0 +1,125 @@
+"""A U-Net over a whole volume: overlapping patches, blended, and handed on in finished rows.
+
+Patches are run in rows along the volume's first axis. Once a row is done, everything before the next row's start is
+final and is handed on, so that logits of the whole volume never exist at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from mtann.inference.answers import Answers
+from mtann.inference.tiles import TileGrid, Triple, importance_map
+from mtann.progress import Run
+
+FloatArray = npt.NDArray[np.float32]
+
+_SLICES = 16
+"""Rows of single slices that are gathered, so that 2-D patches can be evaluated together."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Finished logits of consecutive rows along the first axis, on the volume's grid without padding.
+
+    Attributes:
+        start: First row.
+        logits: (output, rows, y, x).
+    """
+
+    start: int
+    logits: FloatArray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SlidingWindow:
+    """What is to be run over a volume.
+
+    Attributes:
+        grid: The patches.
+        outputs: Logits a voxel.
+        device: Where patches are evaluated and blended.
+        chosen: Starts of the patches to run; all of the grid if None. Where none runs, logits are 0.
+    """
+
+    grid: TileGrid
+    outputs: int
+    device: torch.device
+    chosen: Sequence[Triple] | None = None
+
+    @property
+    def tiles(self) -> list[Triple]:
+        """The patches to run."""
+        return self.grid.tiles if self.chosen is None else list(self.chosen)
+
+    def run(self, data: FloatArray, answers: Answers, run: Run | None = None) -> Iterator[Rows]:
+        """Blended logits of a volume (channel, z, y, x), row by row.
+
+        Raises:
+            CancelledError: The user asked to stop; noticed before each batch of patches.
+        """
+        run = run or Run()
+        grid, patch = self.grid, self.grid.patch
+        importance = torch.from_numpy(importance_map(patch)).to(self.device)
+        z_weights, y_weights, x_weights = (torch.from_numpy(axis).to(self.device) for axis in grid.weights())
+        plane = y_weights[:, None] * x_weights
+        tiles, done = self.tiles, 0
+        groups = _groups(grid)
+        kept: torch.Tensor | None = None
+        for number, group in enumerate(groups):
+            first = group[0]
+            rows = group[-1] + patch[0] - first
+            blended = torch.zeros((self.outputs, rows, *grid.padded[1:]), device=self.device)
+            if kept is not None:
+                blended[:, : kept.shape[1]] = kept
+            members = [tile for tile in tiles if tile[0] in group]
+            for start in range(0, len(members), answers.batch):
+                part = members[start : start + answers.batch]
+                run.report("segment", done / max(1, len(tiles)), f"Segmenting patch {done + 1} of {len(tiles)}")
+                found = answers.logits([self._patch(data, tile) for tile in part])
+                for tile, logits in zip(part, found, strict=True):
+                    place = _place(tile, patch, first)
+                    blended[(slice(None), *place)].addcmul_(logits, importance)
+                done += len(part)
+            after = groups[number + 1][0] if number + 1 < len(groups) else grid.padded[0]
+            kept = blended[:, after - first :].clone()
+            final = blended[:, : after - first]
+            final /= z_weights[first:after, None, None] * plane
+            yield from self._without_padding(first, final)
+
+    def _patch(self, data: FloatArray, tile: Triple) -> torch.Tensor:
+        """A patch of the data, zeros where it reaches into the padding."""
+        patch, padding = self.grid.patch, self.grid.padding
+        low = [start - before for start, before in zip(tile, padding, strict=True)]
+        inside = tuple(
+            slice(max(0, first), min(n, first + p)) for first, p, n in zip(low, patch, data.shape[1:], strict=True)
+        )
+        cut = data[(slice(None), *inside)]
+        if cut.shape[1:] != patch:
+            whole = np.zeros((len(data), *patch), dtype=np.float32)
+            there = tuple(slice(part.start - first, part.stop - first) for part, first in zip(inside, low, strict=True))
+            whole[(slice(None), *there)] = cut
+            cut = whole
+        return torch.from_numpy(np.ascontiguousarray(cut)).to(self.device)
+
+    def _without_padding(self, first: int, final: torch.Tensor) -> Iterator[Rows]:
+        z, y, x = self.grid.padding
+        low, high = max(first, z), min(first + final.shape[1], z + self.grid.size[0])
+        if low < high:
+            cut = final[:, low - first : high - first, y : y + self.grid.size[1], x : x + self.grid.size[2]]
+            yield Rows(low - z, cut.cpu().numpy())
+
+
+def _groups(grid: TileGrid) -> list[list[int]]:
+    """Starts along the first axis that are run together."""
+    starts = list(grid.starts[0])
+    together = _SLICES if grid.patch[0] == 1 else 1
+    return [starts[first : first + together] for first in range(0, len(starts), together)]
+
+
+def _place(tile: Triple, patch: Triple, first: int) -> tuple[slice, slice, slice]:
+    z, y, x = tile
+    return slice(z - first, z - first + patch[0]), slice(y, y + patch[1]), slice(x, x + patch[2])
