@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtann.errors import MTANNError
-from mtann.evaluation.assess import Evaluation
+from mtann.evaluation.assess import LEVELS, Evaluation
 from mtann.evaluation.bootstrap import Measured
 from mtann.evaluation.study import StudyCase
 from mtann.report.documents import RESEARCH_USE_NOTICE
@@ -22,7 +22,7 @@ _MOST_BYTES = 6_000_000
 WORDS = {
     "sensitivity": "Sensitivity",
     "fp_per_case": "False alarms a case",
-    "precision": "Precision: share of the reported candidates that are on a lesion",
+    "precision": "Precision (share of reported candidates on lesions)",
     "f1": "F1 score",
     "mean_sensitivity": "Mean sensitivity at 1/8 to 8 false alarms a case",
     "average_precision": "Average precision",
@@ -53,10 +53,12 @@ WORDS = {
 
 def words_of(name: str) -> str:
     """A figure's name in words."""
+    level, _, rest = name.partition(".")
+    if level in LEVELS:
+        return f"{words_of(rest)} ({level}s)"
     if name.startswith("sensitivity_at_"):
         return f"Sensitivity at {name.removeprefix('sensitivity_at_').removesuffix('_fp')} false alarms a case"
-    level, dot, rest = name.partition(".")
-    return f"{WORDS.get(rest, rest)} ({level}s)" if dot else WORDS.get(name, name)
+    return WORDS.get(name, name)
 
 
 def figure_words(measured: Measured) -> str:
