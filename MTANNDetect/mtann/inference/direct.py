@@ -108,7 +108,7 @@ def _convolve(
         margins = [whole - own for whole, own in zip(layers.radius_zyx, kernel.radius_zyx, strict=True)]
         z, y, x = (slice(margin, n - margin) for margin, n in zip(margins, block.shape[1:], strict=True))
         more = torch.nn.functional.conv3d(block[None, :, z, y, x], weight, None, strides, 0, kernel.spread_zyx)[0]
-        sums = more if sums is None else sums + more if torch.jit.is_tracing() else sums.add_(more)
+        sums = more if sums is None else sums + more
     if sums is None:
         raise ValueError("Layers without a kernel cannot be scanned.")
     return sums
