@@ -60,6 +60,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent):
             self.addObserver(scene, event, self.onSceneChanged)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneOpened)
+        connect(self.ui.cancelButton, "clicked()", self.onCancel)
         self._connectChoices()
         self.refreshModels()
         self.parameters.restore()
@@ -90,6 +91,11 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         self.teach.controller.cancel()
         self.teach.controller.discard()
         self._runner.close()
+
+    def onCancel(self) -> None:
+        """Stop what is being computed."""
+        self.run.controller.cancel()
+        self.teach.controller.cancel()
 
     def enter(self) -> None:
         """The user came to the module: look for new models, and start whoever computes."""
