@@ -10,7 +10,7 @@ from mtann.errors import ModelError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
 from mtann.models.catalogue import open_model
-from mtann.pipeline import Threshold, channels_in_order, scan_case
+from mtann.pipeline import Threshold, channels_in_order, image_warnings, scan_case
 from mtann.preprocess.grid import resample_mask, restore
 from mtann.preprocess.prepare import prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
@@ -56,7 +56,7 @@ def segment(
     first = channels[0]
     prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
     if warn is not None:
-        for warning in prepared.warnings:
+        for warning in image_warnings(prepared, bundle.card, first):
             warn(warning)
     single = bundle.networks()[0]
     tile_voxels = bundle.card.detection.tile_voxels

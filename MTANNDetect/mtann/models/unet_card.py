@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from mtann.detection.calibration import TemperatureCalibration
 from mtann.models.card import Card
 from mtann.planning.plan import Configuration, Plan
 from mtann.settings import Settings
@@ -54,6 +55,7 @@ class UNetCard(Card):
     training_patients: int | None = Field(None, ge=1, description="none if unknown")
     seed: int | None = Field(None, ge=0)
     measured: tuple[MeasuredDice, ...] = ()
+    calibration: TemperatureCalibration | None = Field(None, description="what the logits are divided by; none for 1")
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "UNetCard":
