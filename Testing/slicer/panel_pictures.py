@@ -27,7 +27,6 @@ def main(arguments: list[str]) -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     # Slicer's package would take this script's folder for a part of itself if the folder's parent were on the path.
     sys.path[:0] = [str(ROOT / "MTANNDetect"), str(Path(__file__).parent)]
-    import slicer.util
     from standins.install import install
 
     install()
@@ -90,7 +89,7 @@ class _PanelInState:
 
     def __init__(self, state: str) -> None:
         import slicer
-        from panels import Logic, Panel
+        from panels import Installer, Logic, Panel
 
         from mtann.errors import MissingPackageError
 
@@ -100,14 +99,15 @@ class _PanelInState:
         self.setattr(slicer, "mrmlScene", self._scene)
         models = Logic()
         if state == "start":
-            models.listed = MissingPackageError(
-                "MTANNDetect needs the Python package 'torch', which could not be loaded. "
-                "Install the PyTorch extension, restart Slicer, open the module 'PyTorch Utils' and install PyTorch there."
-            )
+            models.listed = MissingPackageError("The models cannot be read before the packages above are installed.")
         else:
             models.listed = _models()
         rates = {"mtann/head-phantom-t1c/auto": 2.6}
-        made = Panel(self, models, rates)
+        missing = (
+            "MTANNDetect needs Python packages that are not installed yet: PyTorch, pydantic, safetensors. "
+            "Press 'Install' to download and install them; you are asked before anything happens."
+        )
+        made = Panel(self, models, rates, installer=Installer(missing if state == "start" else ""))
         self.panel, self.ui = made.panel, made.ui
         if state != "start":
             _STEPS[state](made)

@@ -53,7 +53,7 @@ def _taught(tmp_path):
 
 
 def test_nothing_can_be_taught_before_something_is_decided(panel):
-    assert _list(panel) == [("FLAIR: 0 lesions, 0 rejected, 2 undecided", False)]
+    assert _list(panel) == [("FLAIR: lesions 0, rejected 0, undecided 2", False)]
     assert not panel.ui.trainButton.enabled
     assert not panel.ui.retrainButton.enabled
     assert panel.ui.teachLabel.text == "Tick a reviewed result, or choose a list of cases."
@@ -63,7 +63,7 @@ def test_decisions_are_what_is_learnt_from(panel, session, oblique_image):
     panel.select(1)
     panel.press("acceptButton")
     panel.press("rejectButton")
-    assert _list(panel) == [("FLAIR: 1 lesions, 1 rejected, 0 undecided", True)]
+    assert _list(panel) == [("FLAIR: lesions 1, rejected 1, undecided 0", True)]
     assert "With one case alone" in panel.ui.teachLabel.text
     panel.press("trainButton")
     job = panel.runner.jobs[-1]
