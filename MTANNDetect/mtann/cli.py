@@ -1,4 +1,5 @@
-"""The command line: ``mtann detect | filter | segment | enhance | train | retrain | synthesize | models | demo``.
+"""The command line: ``mtann detect | filter | segment | enhance | train | crossval | retrain | synthesize | models |
+demo``.
 
 ``mtann worker`` is for machines: it serves the panel in Slicer.
 
@@ -24,6 +25,7 @@ _COMMANDS = {
     "segment": "outline whole lesions with a model taught on outlines",
     "enhance": "turn an image into another with a taught model",
     "train": "teach a model from images",
+    "crossval": "teach planned U-Nets in folds, and make one model of what does best",
     "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
     "models": "list, describe and verify models",

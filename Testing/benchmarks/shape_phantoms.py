@@ -74,7 +74,7 @@ def _place(kind: Kind, taken: npt.NDArray[np.bool_], random: np.random.Generator
 def write_cases(folder: Path, cases: int, first_seed: int = 0) -> Path:
     """Write phantoms, their list ``cases.csv`` and ``labels.json``; returns the list."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [["case", "patient", "image", "labels"]]
+    rows = [["case", "patient", "image", "lesions"]]
     for number in range(cases):
         phantom, name = make_phantom(first_seed + number), f"phantom{number:02d}"
         write_volume(Volume(phantom.image, GEOMETRY), folder / f"{name}.nii.gz")
