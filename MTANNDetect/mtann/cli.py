@@ -1,5 +1,4 @@
-"""The command line: ``mtann detect | filter | segment | enhance | train | crossval | retrain | synthesize | models |
-demo``.
+"""The command line: ``mtann`` and one of its commands.
 
 ``mtann worker`` is for machines: it serves the panel in Slicer.
 

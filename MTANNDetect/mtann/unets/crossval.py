@@ -148,7 +148,8 @@ def _ensemble(training: Training, first: Candidate, second: Candidate, run: Run)
         for candidate in (first, second):
             total += read_probabilities(candidate.maps[case.case].parent, case)
         whole = tuple(slice(0, n) for n in cropped.cropped_size)
-        block = Block((whole[0], whole[1], whole[2]), total / 2)
+        total /= 2
+        block = Block((whole[0], whole[1], whole[2]), total)
         found = uncropped(labels_of(block, training.plan, probabilities=True), cropped)
         maps[case.case] = label_file(directory, case)
         write_volume(volumes[0].with_array(found.astype(label_type(training.plan)), case.case), maps[case.case])

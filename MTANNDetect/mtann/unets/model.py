@@ -72,7 +72,7 @@ def make_model(
         training_patients=len({case.patient for case in learnt}),
         seed=settings.seed,
         measured=_measured(outcome),
-        **dict(described or {}),  # type: ignore[arg-type]
+        **dict(described or {}),
     )
     states = {(stage, fold): _weights(training, stage, fold) for stage in card.stages for fold in outcome.folds}
     return make_unet_bundle(card, states)
