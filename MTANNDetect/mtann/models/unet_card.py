@@ -1,8 +1,8 @@
 """``model.json`` of a U-Net that segments: a plan, and the networks trained by it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, field_validator, model_validator
 
 from mtann.models.card import Card
 from mtann.planning.plan import Configuration, Plan
@@ -68,6 +68,19 @@ class UNetCard(Card):
         if unknown := [rule.label for rule in self.post_processing if rule.label not in self.plan.labels]:
             raise ValueError(f"post_processing names labels that the plan has not: {', '.join(unknown)}")
         return self
+
+    @field_serializer("plan", mode="wrap")
+    def _labels_as_list(self, plan: Plan, serialise: SerializerFunctionWrapHandler) -> Any:
+        # The order of labels is that of the network's outputs; model.json is written with sorted keys.
+        document = serialise(plan)
+        return {**document, "labels": [[name, list(values)] for name, values in plan.labels.items()]}
+
+    @field_validator("plan", mode="before")
+    @classmethod
+    def _labels_from_list(cls, document: Any) -> Any:
+        if isinstance(document, dict) and isinstance(document.get("labels"), list):
+            return {**document, "labels": dict(document["labels"])}
+        return document
 
     @property
     def stages(self) -> tuple[str, ...]:
