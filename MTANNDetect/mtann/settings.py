@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mtann.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda", "mps", "xpu"]
+Backend = Literal["auto", "torch", "openvino"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Task = Literal["detection", "classification"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

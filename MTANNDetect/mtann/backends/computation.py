@@ -1,0 +1,120 @@
+"""Choosing what evaluates networks: which device, torch or OpenVINO, and in what precision."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from mtann.backends.device import choose_device
+from mtann.errors import MissingPackageError, SettingsError
+from mtann.optional import require
+from mtann.settings import Backend, Device, Precision
+
+ChosenBackend = Literal["torch", "openvino"]
+ChosenPrecision = Literal["fp32", "bf16", "fp16"]
+
+_FEATURE = "Evaluating a network with OpenVINO"
+_NAMES: dict[ChosenBackend, str] = {"torch": "torch", "openvino": "OpenVINO"}
+_BY_TORCH: dict[str, tuple[ChosenPrecision, ...]] = {
+    "cpu": ("fp32", "bf16"),
+    "cuda": ("fp32", "fp16", "bf16"),
+    "xpu": ("fp32", "fp16", "bf16"),
+    "mps": ("fp32", "fp16"),
+}
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How networks are evaluated in a run; it stands in the result.
+
+    Attributes:
+        device: Name of the torch device, such as ``cpu`` or ``cuda``.
+        backend: What evaluates the networks.
+        precision: Of the numbers within a network; inputs and outputs are always float32.
+        reason: Why these were chosen, for the reader of a result.
+    """
+
+    device: str
+    backend: ChosenBackend
+    precision: ChosenPrecision
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """As a reader sees it."""
+        return f"{_NAMES[self.backend]} on {self.device}, {self.precision} ({self.reason})"
+
+
+def choose_computation(
+    device: Device = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    *,
+    reduced: bool = False,
+) -> Computation:
+    """What evaluates a run's networks.
+
+    ``auto`` takes the first accelerator that is there, else the processor; on the processor OpenVINO where it is
+    installed, else torch; and fp32, the precision of the reference.
+
+    Args:
+        device: Where to compute.
+        backend: What evaluates networks.
+        precision: Of the numbers within a network.
+        reduced: Whether ``auto`` may take less than fp32 where that is faster. Never for MTANN scores; for a U-Net only
+            if its bundle's check case gave a Dice coefficient of at least 0.999 against fp32.
+
+    Raises:
+        SettingsError: This machine, or the backend, cannot do what was asked for; the message says what it can.
+        MissingPackageError: torch is not installed, or OpenVINO was asked for and is not.
+    """
+    where = choose_device(device).type
+    chosen, reason = _backend(backend, where)
+    able = _precisions(chosen, where)
+    if precision == "auto":
+        wanted = _fastest(chosen, where, able) if reduced else "fp32"
+        more = f"; {wanted} since the model was checked with it" if wanted != "fp32" else ""
+        return Computation(where, chosen, wanted, reason + more)
+    if precision not in able:
+        raise SettingsError(
+            f"{_NAMES[chosen]} does not compute in {precision} on this machine's {where}. "
+            f"Use --precision auto or one of: {', '.join(able)}."
+        )
+    return Computation(where, chosen, precision, f"{reason}; precision as asked for")
+
+
+def _backend(asked: Backend, where: str) -> tuple[ChosenBackend, str]:
+    if asked == "torch":
+        return "torch", "backend as asked for"
+    if asked == "openvino":
+        if where != "cpu":
+            raise SettingsError(
+                f"OpenVINO computes on the processor here, not on {where}. Use the device 'cpu' with it, "
+                "or the backend 'auto'."
+            )
+        require("openvino", _FEATURE)
+        return "openvino", "backend as asked for"
+    if where != "cpu":
+        return "torch", f"the way to compute on {where}"
+    try:
+        require("openvino", _FEATURE)
+    except MissingPackageError:
+        return "torch", "OpenVINO, which is faster on processors, is not installed or cannot be loaded"
+    return "openvino", "faster than torch on processors"
+
+
+def _precisions(backend: ChosenBackend, where: str) -> tuple[ChosenPrecision, ...]:
+    if backend == "torch":
+        return _BY_TORCH[where]
+    offered = _openvino_capabilities()
+    reduced: tuple[tuple[ChosenPrecision, str], ...] = (("bf16", "BF16"), ("fp16", "FP16"))
+    return ("fp32", *(precision for precision, name in reduced if name in offered))
+
+
+@cache
+def _openvino_capabilities() -> tuple[str, ...]:
+    return tuple(require("openvino", _FEATURE).Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def _fastest(backend: ChosenBackend, where: str, able: tuple[ChosenPrecision, ...]) -> ChosenPrecision:
+    """The fastest precision: the first below fp32 that there is. torch on processors gains nothing from bf16."""
+    return "fp32" if backend == "torch" and where == "cpu" else able[min(1, len(able) - 1)]

@@ -1,0 +1,109 @@
+"""Networks by OpenVINO: converted once, compiled for one shape, kept for the next call."""
+
+import hashlib
+import threading
+import warnings
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mtann.backends.computation import ChosenPrecision
+from mtann.backends.converted import load_converted, save_converted
+from mtann.backends.network import Block, CompiledNetwork, check_shape
+from mtann.optional import require
+from mtann.version import VERSION
+
+_MOST_COMPILED = 12
+_LARGE = 1_000_000
+"""Converting a module of so many weights takes seconds, so that the result is kept on disk."""
+_HINTS: dict[ChosenPrecision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+
+_compiled: OrderedDict[tuple[object, ...], CompiledNetwork] = OrderedDict()
+_lock = threading.Lock()
+
+
+def compiled(
+    module: nn.Module, shape: tuple[int, ...], precision: ChosenPrecision, trace_shape: tuple[int, ...]
+) -> CompiledNetwork:
+    """A module compiled for blocks of a shape, from the cache where it was before."""
+    identity = _identity(module)
+    threads = torch.get_num_threads()
+    key = (identity, shape, precision, threads, trace_shape)
+    with _lock:
+        network = _compiled.pop(key, None) or _compile(module, identity, shape, precision, trace_shape, threads)
+        _compiled[key] = network
+        while len(_compiled) > _MOST_COMPILED:
+            _compiled.popitem(last=False)
+    return network
+
+
+def forget_compiled() -> None:
+    """Give the memory of all compiled networks back that nobody else holds."""
+    with _lock:
+        _compiled.clear()
+
+
+def _compile(
+    module: nn.Module,
+    identity: str,
+    shape: tuple[int, ...],
+    precision: ChosenPrecision,
+    trace_shape: tuple[int, ...],
+    threads: int,
+) -> CompiledNetwork:
+    core = require("openvino", "Evaluating a network with OpenVINO").Core()
+    model = _converted(core, module, identity, trace_shape)
+    model.reshape(list(shape))
+    options = {
+        # OpenVINO's own choice is bf16 wherever the processor has it.
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        # Pinned threads of two processes would share one core while another is idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    ready = core.compile_model(model, "CPU", options)
+    own = threading.local()
+
+    def evaluate(block: Block) -> torch.Tensor:
+        check_shape(block, shape)
+        inputs = block.cpu().numpy() if isinstance(block, torch.Tensor) else block
+        if not hasattr(own, "request"):
+            own.request = ready.create_infer_request()
+        results = own.request.infer([np.ascontiguousarray(inputs, dtype=np.float32)], share_inputs=True)
+        return torch.from_numpy(results[0])
+
+    return evaluate
+
+
+def _converted(core: Any, module: nn.Module, identity: str, trace_shape: tuple[int, ...]) -> Any:
+    """OpenVINO's model of a module, shapes open; from the user's cache folder where it is there."""
+    large = sum(weight.numel() for weight in module.parameters()) >= _LARGE
+    key = hashlib.sha256(f"{identity} {trace_shape}".encode()).hexdigest()
+    known = load_converted(core, key) if large else None
+    if known is not None:
+        return known
+    openvino = require("openvino", "Evaluating a network with OpenVINO")
+    example = torch.zeros(trace_shape)
+    with torch.no_grad(), warnings.catch_warnings():
+        # What tracing warns of is for who writes a network.
+        warnings.simplefilter("ignore")
+        # Left to itself, the conversion traces four times over to compare.
+        traced = torch.jit.trace(module.cpu(), example, check_trace=False)  # type: ignore[no-untyped-call]
+    model = openvino.convert_model(traced, example_input=example)
+    if large:
+        save_converted(model, key)
+    return model
+
+
+def _identity(module: nn.Module) -> str:
+    """A name that only modules share which answer alike."""
+    versions = (VERSION, torch.__version__, require("openvino", "Evaluating a network with OpenVINO").__version__)
+    content = hashlib.sha256(f"{versions} {type(module).__qualname__} {module!r}".encode())
+    for name, tensor in module.state_dict().items():
+        content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        content.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
+    return content.hexdigest()

@@ -1,0 +1,74 @@
+"""What computes is chosen by what is there, and the result says why; what cannot be is refused with what can."""
+
+import sys
+
+import pytest
+import torch
+
+from mtann.backends import computation as choosing
+from mtann.backends.computation import choose_computation
+from mtann.errors import MissingPackageError, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def no_accelerator(monkeypatch):
+    for backend in (torch.cuda, torch.xpu, torch.backends.mps):
+        monkeypatch.setattr(backend, "is_available", lambda: False)
+
+
+@pytest.fixture
+def no_openvino(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+
+def test_on_the_processor_openvino_in_full_precision_comes_first():
+    chosen = choose_computation()
+    assert (chosen.device, chosen.backend, chosen.precision) == ("cpu", "openvino", "fp32")
+    assert chosen.reason == "faster than torch on processors"
+    assert chosen.words == "OpenVINO on cpu, fp32 (faster than torch on processors)"
+
+
+def test_without_openvino_torch_computes_and_says_why(no_openvino):
+    chosen = choose_computation()
+    assert (chosen.backend, chosen.precision) == ("torch", "fp32")
+    assert "is not installed" in chosen.reason
+    with pytest.raises(MissingPackageError, match=r"OpenVINO needs the Python package 'openvino'"):
+        choose_computation(backend="openvino")
+
+
+def test_torch_is_taken_where_it_is_asked_for():
+    chosen = choose_computation("cpu", "torch")
+    assert (chosen.backend, chosen.precision, chosen.reason) == ("torch", "fp32", "backend as asked for")
+
+
+def test_an_accelerator_is_used_by_torch_and_never_in_less_than_asked(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    chosen = choose_computation()
+    assert (chosen.device, chosen.backend, chosen.precision) == ("cuda", "torch", "fp32")
+    assert choose_computation(reduced=True).precision == "fp16"
+    assert choose_computation(precision="bf16").precision == "bf16"
+    with pytest.raises(SettingsError, match="not on cuda"):
+        choose_computation(backend="openvino")
+
+
+@pytest.mark.parametrize(
+    ("offered", "reduced", "asked", "expected"),
+    [
+        (("FP32", "BF16"), False, "auto", "fp32"),
+        (("FP32", "BF16"), True, "auto", "bf16"),
+        (("FP32",), True, "auto", "fp32"),
+        (("FP32", "BF16", "FP16"), True, "fp16", "fp16"),
+        (("FP32", "BF16"), True, "fp32", "fp32"),
+    ],
+)
+def test_auto_goes_below_full_precision_only_where_allowed_and_offered(monkeypatch, offered, reduced, asked, expected):
+    monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: offered)
+    assert choose_computation(precision=asked, reduced=reduced).precision == expected
+
+
+def test_a_precision_that_the_processor_lacks_is_refused(monkeypatch):
+    monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "INT8"))
+    with pytest.raises(SettingsError, match="OpenVINO does not compute in bf16 .* one of: fp32"):
+        choose_computation(precision="bf16")
+    with pytest.raises(SettingsError, match="torch does not compute in fp16 .* one of: fp32, bf16"):
+        choose_computation("cpu", "torch", "fp16")
