@@ -11,6 +11,8 @@ from mtann.settings import Settings
 Axis = Annotated[int, Field(ge=0, le=2)]
 Fold = Annotated[str, Field(pattern=r"^(\d+|all)$")]
 
+_SAME_LABELS = 0.999
+
 
 class PostProcessing(Settings):
     """What is done to one label, or one region, of a finished segmentation."""
@@ -54,6 +56,9 @@ class UNetCard(Card):
     training_patients: int | None = Field(None, ge=1, description="none if unknown")
     seed: int | None = Field(None, ge=0)
     measured: tuple[MeasuredDice, ...] = ()
+    reduced_dice: float | None = Field(
+        None, ge=0, le=1, description="least Dice coefficient of a label in bf16 against fp32, on the check case"
+    )
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "UNetCard":
@@ -92,6 +97,11 @@ class UNetCard(Card):
                 chain.insert(0, before)
             names += [one for one in chain if one not in names]
         return tuple(names)
+
+    @property
+    def reduced_precision(self) -> bool:
+        """Whether less than fp32 was found to give the same labels, so that it may be chosen by itself."""
+        return self.reduced_dice is not None and self.reduced_dice >= _SAME_LABELS
 
     @property
     def channel_names(self) -> tuple[str, ...]:
