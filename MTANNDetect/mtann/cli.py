@@ -1,5 +1,7 @@
 """The command line: ``mtann detect | filter | segment | enhance | train | retrain | synthesize | models | demo``.
 
+``mtann worker`` is for machines: it serves the panel in Slicer.
+
 Exit code 0 for success, 2 for something that the user can mend, 130 when stopped, 1 for a defect of ours.
 """
 
@@ -26,6 +28,7 @@ _COMMANDS = {
     "synthesize": "insert synthetic lesions into scans, to train on",
     "models": "list, describe and verify models",
     "demo": "run the main job on a synthetic head with known lesions",
+    "worker": "serve the Slicer panel: JSON lines on standard input and output",
 }
 
 

@@ -31,7 +31,7 @@ from mtann.out_of_fold import Findings, out_of_fold
 from mtann.output_folder import check_output
 from mtann.preprocess.choose import Preprocessing, check_channel_names, choose_channel
 from mtann.preprocess.grid import default_spacing_mm
-from mtann.preprocess.mask import choose_mask_kind
+from mtann.preprocess.mask import MaskKind, choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.report.training import TrainingReport
@@ -61,6 +61,7 @@ def train(
     detection: DetectionSettings | None = None,
     spacing_mm: float | None = None,
     preprocessing: Mapping[str, Preprocessing] | None = None,
+    tissue: MaskKind | None = None,
     card: dict[str, Any] | None = None,
     output: Path | str | None = None,
     device: Device = "auto",
@@ -71,8 +72,7 @@ def train(
 ) -> ModelBundle:
     """Teach an MTANN.
 
-    Operating points are chosen on out-of-fold candidates, split by patient; with one patient or ``folds`` below 2 they
-    are chosen on the training cases, and the bundle says that this flatters.
+    Operating points are chosen out of fold, split by patient; where that cannot be, the bundle says that they flatter.
 
     Args:
         cases: What to learn from.
@@ -84,6 +84,7 @@ def train(
         detection: How candidates are found; the default preset if None.
         spacing_mm: Spacing of the model's grid in mm; the median in-plane spacing clamped to 0.5 to 1 if None.
         preprocessing: Steps and normalisation by channel name; no steps, and what suits the images, for the others.
+        tissue: How the model finds where to look if no mask is given; what suits most images if None.
         card: More fields of ``model.json``, such as ``licence`` or ``intended_use``.
         output: Folder to save the bundle to, with the page ``training_report.html`` beside the model's own files.
         device: Where to compute.
@@ -97,11 +98,10 @@ def train(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    training = training or TrainingSettings()
-    cases = _checked(cases, channels, training)
+    cases = _checked(cases, channels, training := training or TrainingSettings())
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
-    plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
+    plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, tissue, device)
     draft = _describe(cases, plan, name=name, class_name=class_name, **(card or {}))
     bundle, report = _teach(cases, plan, draft, learning_curve, run)
     if output is not None:
@@ -193,6 +193,7 @@ def _make_plan(
     detection: DetectionSettings | None,
     spacing_mm: float | None,
     preprocessing: Mapping[str, Preprocessing],
+    tissue: MaskKind | None,
     device: Device,
 ) -> TrainingPlan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
@@ -201,7 +202,7 @@ def _make_plan(
     if training.task == "classification":
         # What to reject is given; the model's card then says that nothing was mined.
         training = training.model_copy(update={"mining_rounds": 0})
-    inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
+    inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing, tissue)
     radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
     if not network.dilations:
         network = network.model_copy(update={"dilations": dilations_for(radii, inputs.spacing_mm, network)})
@@ -222,6 +223,7 @@ def _input_specification(
     dimensions: int,
     spacing_mm: float | None,
     preprocessing: Mapping[str, Preprocessing],
+    tissue: MaskKind | None,
 ) -> InputSpecification:
     """Look at the training images once and write down what a model for them expects."""
     check_channel_names(names, preprocessing)
@@ -233,7 +235,7 @@ def _input_specification(
     kind = max(sorted(set(kinds)), key=kinds.count)
     spacing = default_spacing_mm([case.channels[0].geometry for case in cases]) if spacing_mm is None else spacing_mm
     return make_settings(
-        InputSpecification, channels=tuple(channels), spacing_mm=spacing, dimensions=dimensions, mask=kind
+        InputSpecification, channels=tuple(channels), spacing_mm=spacing, dimensions=dimensions, mask=tissue or kind
     )
 
 

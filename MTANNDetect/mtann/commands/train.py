@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from mtann.cases import load_training_case, read_case_list
 from mtann.commands.channels import add_preprocessing, read_preprocessing
@@ -13,6 +14,7 @@ from mtann.commands.train_enhancement import add_enhancement, run_enhancement
 from mtann.models.bundle import BUNDLE_FOLDER, TRAINING_REPORT_FILE, ModelBundle
 from mtann.output_folder import check_output, recover_folder
 from mtann.preprocess.choose import check_channel_names
+from mtann.preprocess.mask import MaskKind
 from mtann.progress import Progress
 from mtann.report.training import TrainingReport
 from mtann.report.words import count_words
@@ -52,6 +54,11 @@ def _add_mtann(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--spacing-mm", type=float, help="spacing of the model's grid in mm (default: from the images, 0.5 to 1)"
+    )
+    parser.add_argument(
+        "--tissue",
+        choices=get_args(MaskKind),
+        help="where the model looks if no mask is given; lung is for chest CT (default: what suits most images)",
     )
     parser.add_argument(
         "--preset",
@@ -102,6 +109,7 @@ def _run_mtann(arguments: argparse.Namespace, console: Console) -> int:
         detection=detection,
         spacing_mm=arguments.spacing_mm,
         preprocessing=preprocessing,
+        tissue=arguments.tissue,
         card=card,
         output=arguments.output,
         device=arguments.device,

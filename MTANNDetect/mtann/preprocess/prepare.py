@@ -204,7 +204,7 @@ def _tissue(
             "The model was taught on images with a dark background round the body, but this image has none: "
             "all of it is searched, and scores may be shifted. Judge candidates with care."
         )
-    own = make_mask(array, kind, is_ct, run)
+    own = make_mask(array, kind, is_ct, run, first.geometry.spacing_zyx_mm)
     run.check()
     tissue = resample_mask(Volume(own.astype(np.uint8), first.geometry), grid)
     if not tissue.any():
