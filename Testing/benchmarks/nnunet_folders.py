@@ -1,7 +1,8 @@
 """Make eight model folders of nnU-Net v2 with nnunetv2 itself: tiny data sets, its planner, its trainer, a few steps.
 
-Needs the peers' environment. The plans are nnU-Net's own, with fewer features and smaller patches, so that a volume takes
-several patches and training takes seconds. ``nnunet_compare.py`` holds what the folders answer here against nnunetv2's.
+Needs the peers' environment. The plans are nnU-Net's own, with fewer features and smaller patches, so that a volume
+takes several patches and training takes seconds. ``nnunet_compare.py`` holds what the folders answer here against
+nnunetv2's answers.
 """
 
 import json
@@ -119,8 +120,7 @@ def set_up(root: Path) -> None:
     for name in ("raw", "preprocessed", "results"):
         (root / name).mkdir(parents=True, exist_ok=True)
         os.environ[f"nnUNet_{name}"] = str(root / name)
-    os.environ["nnUNet_n_proc_DA"] = "0"
-    os.environ["nnUNet_compile"] = "f"
+    os.environ["nnUNet_compile"] = "f"  # noqa: SIM112
 
     class Threads:
         Pool = ThreadPool
@@ -133,6 +133,7 @@ def plan_dataset(number: int, root: Path) -> None:
     from nnunetv2.experiment_planning import plan_and_preprocess_api as api
 
     recipe = RECIPES[number]
+    os.environ["nnUNet_n_proc_DA"] = "1"  # noqa: SIM112 (also the number of threads, which cannot be 0)
     api.extract_fingerprint_dataset(number + 1, num_processes=1, show_progress_bar=False)
     api.plan_experiments([number + 1], recipe.planner)
     path = root / "preprocessed" / dataset_name(number) / f"{recipe.plans}.json"
@@ -180,6 +181,7 @@ def train_dataset(number: int, root: Path) -> Path:
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     recipe = RECIPES[number]
+    os.environ["nnUNet_n_proc_DA"] = "0"  # noqa: SIM112 (no further process)
     base = root / "preprocessed" / dataset_name(number)
     for name in _stages(recipe):
         for fold in recipe.folds:

@@ -7,7 +7,7 @@ pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip ins
 
 import slicer
 import slicer.util
-from nodes import node_like, put_under, rigid
+from nodes import node_like, put_under, rigid, scene_label_map
 
 from mtann.detection.candidate import ModelReference
 from mtann.errors import CasesError
@@ -57,8 +57,7 @@ def library(monkeypatch):
 
 
 def voxels(node, number, image):
-    segment_id = LabelAdapter.labelSegmentId(number)
-    return slicer.util.arrayFromSegmentBinaryLabelmap(node, segment_id, image)
+    return scene_label_map(node, LabelAdapter.labelSegmentId(number), image)
 
 
 def test_each_label_is_a_segment_at_its_place(oblique_image, library):
@@ -86,6 +85,7 @@ def test_known_names_have_their_terms_and_colours_and_others_distinct_ones(obliq
 
 def test_a_label_that_was_not_found_is_an_empty_segment(oblique_image, library):
     node = DetectLogic().segment(oblique_image, "model").segmentationNode
+    assert list(node.GetSegmentation().GetSegmentIDs()) == ["label_1", "label_2", "label_3"]
     assert not np.any(voxels(node, 2, oblique_image))
 
 
