@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtann.explaining import explain
     from mtann.filtering import filter_candidates
     from mtann.pipeline import detect
-    from mtann.segmentation import segment
+    from mtann.segmentation.segment import segment
     from mtann.teach import train
 
 __version__ = VERSION
@@ -36,7 +36,7 @@ _LAZY = {
     "enhance": "mtann.enhancement.enhance",
     "explain": "mtann.explaining",
     "filter_candidates": "mtann.filtering",
-    "segment": "mtann.segmentation",
+    "segment": "mtann.segmentation.segment",
     "train": "mtann.teach",
     "train_enhancement": "mtann.enhancement.train",
 }

@@ -1,7 +1,7 @@
 """MTANN and U-Net together: one proposes and judges, the other outlines.
 
-The MTANN looks everywhere and proposes at a sensitive threshold; the U-Net runs only on tiles that touch a proposal; and
-the MTANN scores what the U-Net found, so that each finding has an outline from the one and a score from the other.
+The MTANN looks everywhere and proposes at a sensitive threshold; the U-Net runs only on tiles that touch a proposal;
+and the MTANN scores what the U-Net found, so that each finding has an outline from the one and a score from the other.
 """
 
 from collections.abc import Mapping, Sequence
