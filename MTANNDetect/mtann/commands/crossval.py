@@ -50,10 +50,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     check_output(arguments.output, BUNDLE_FOLDER)
     settings = read_settings(arguments, UNetTrainingSettings())
     names = [name.strip() for name in arguments.configurations.split(",") if name.strip()]
-    plan, cases = read_planned(arguments)
     reasons: list[str] = []
     with joined(choose_device(arguments.device)) as (processes, device):
-        training = Training(plan, cases, settings, arguments.training or arguments.plan / TRAINING_FOLDER, device)
+        folder = arguments.training or arguments.plan / TRAINING_FOLDER
+        planned = read_planned(arguments, folder, processes, console)
+        training = Training(planned.plan, planned.cases, settings, folder, device, notes=planned.notes)
         run = Run(console.progress if processes.is_first else None)
         outcome = cross_validate(training, names, reasons.append, run)
         if outcome is None:

@@ -1,18 +1,21 @@
 """``mtann train unet``: one fold of a planned U-Net, or all cases."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtann.backends.device import choose_device
 from mtann.commands.console import Console
 from mtann.commands.options import add_common, add_device, add_settings, read_settings
 from mtann.models.bundle import save_bundle
+from mtann.models.catalogue import open_model
 from mtann.planning.plan import Plan
 from mtann.progress import Run
 from mtann.training.unet.log import PLOT_FILE
-from mtann.training.unet.processes import joined
+from mtann.training.unet.processes import Processes, joined
 from mtann.training.unet.settings import UNetTrainingSettings
 from mtann.unets.fold import Training, train_fold
+from mtann.unets.likelihood_channel import likelihood_cases, likelihood_note, overlap_warning, with_likelihood
 from mtann.unets.model import make_model, outcome_of_fold
 from mtann.unets.planned import PlannedCase, read_cases, read_plan
 from mtann.unets.splits import read_fold
@@ -26,19 +29,45 @@ def add_planned(parser: argparse.ArgumentParser) -> None:
         "--plan", required=True, type=Path, metavar="DIR", help="folder that 'mtann plan' wrote plan.json into"
     )
     parser.add_argument("--cases", required=True, type=Path, metavar="CSV", help="the cases that the plan was made for")
+    parser.add_argument(
+        "--likelihood-from",
+        metavar="MTANN",
+        help="a model whose likelihood is a further input channel; it must not have learnt from these cases",
+    )
     add_device(parser)
     add_common(parser)
     add_settings(parser, UNetTrainingSettings, "training")
 
 
-def read_planned(arguments: argparse.Namespace) -> tuple[Plan, tuple[PlannedCase, ...]]:
-    """The plan and its cases.
+@dataclass(frozen=True)
+class Planned:
+    """What is trained by: the plan, its cases, and what a model's card says of them."""
+
+    plan: Plan
+    cases: tuple[PlannedCase, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_planned(arguments: argparse.Namespace, output: Path, processes: Processes, console: Console) -> Planned:
+    """The plan and its cases, with the likelihood as a channel if one is asked for.
 
     Raises:
         MTANNError: One of them is missing or cannot be used.
     """
     plan = read_plan(arguments.plan)
-    return plan, read_cases(arguments.cases, plan)
+    cases = read_cases(arguments.cases, plan)
+    if arguments.likelihood_from is None:
+        return Planned(plan, cases)
+    bundle = open_model(arguments.likelihood_from)
+    warning = overlap_warning(cases, bundle)
+    if processes.is_first:
+        if warning:
+            console.warn(warning)
+        run = Run(console.progress)
+        likelihood_cases(cases, plan.channels, bundle, output / "likelihoods", arguments.device, run.part(0.0, 0.1))
+    processes.wait()  # the others find the likelihoods made
+    cases = likelihood_cases(cases, plan.channels, bundle, output / "likelihoods", arguments.device)
+    return Planned(with_likelihood(plan), cases, (likelihood_note(bundle), *([warning] if warning else [])))
 
 
 def add_unet(parser: argparse.ArgumentParser) -> None:
@@ -60,11 +89,12 @@ def run_unet(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command; returns the exit code."""
     settings = read_settings(arguments, UNetTrainingSettings())
     fold = read_fold(arguments.fold, settings.folds)
-    plan, cases = read_planned(arguments)
-    name = arguments.configuration or _default_configuration(plan)
     output = arguments.output or arguments.plan / TRAINING_FOLDER
     with joined(choose_device(arguments.device)) as (processes, device):
-        training = Training(plan, cases, settings, output, device)
+        planned = read_planned(arguments, output, processes, console)
+        plan = planned.plan
+        name = arguments.configuration or _default_configuration(plan)
+        training = Training(plan, planned.cases, settings, output, device, notes=planned.notes)
         validation = train_fold(training, name, fold, Run(console.progress if processes.is_first else None))
         if not processes.is_first:
             return 0

@@ -41,6 +41,7 @@ class Training:
         output: Folder of all folds of all configurations.
         device: Where to compute.
         keep_probabilities: Whether probabilities of held-out cases are kept, for ensembles of configurations.
+        notes: What a user of the model should know about its training data.
     """
 
     plan: Plan
@@ -49,6 +50,7 @@ class Training:
     output: Path
     device: "torch.device"
     keep_probabilities: bool = False
+    notes: tuple[str, ...] = ()
 
     def folder(self, configuration: str, fold: str) -> Path:
         """Where a fold is trained."""

@@ -59,7 +59,7 @@ def make_model(
     card = UNetCard(
         name=name,
         training_data=training_data(learnt, training.plan.channels),
-        notes=outcome.notes,
+        notes=(*outcome.notes, *training.notes),
         software=software_versions(),
         plan=training.plan,
         configurations=outcome.configurations,
