@@ -19,7 +19,7 @@ from mtann.volume import Volume
 from mtann.volume_io import write_volume
 
 EDGE_VOXELS = 28
-RADII_VOXELS = (3.0, 4.5)
+RADII_VOXELS = (3.5, 5.0)
 CONTRASTS = (1.0, 1.6)
 NOISE = 0.3
 BACKGROUND = 0.2
@@ -27,7 +27,7 @@ BACKGROUND = 0.2
 _BACKGROUND_SIGMA_VOXELS = 6.0
 _GAP_VOXELS = 1.5
 _TRIES = 200
-_WIDTHS = {"sphere": 1.0, "cylinder": 0.7, "slab": 0.5}
+_WIDTHS = {"sphere": 1.0, "cylinder": 0.6, "slab": 0.4}
 """Radii of the shapes (of a slab: half its thickness) in those of balls, so that they hold about as many voxels."""
 GEOMETRY = Geometry((EDGE_VOXELS,) * 3, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
 
@@ -41,14 +41,14 @@ class ShapePhantom:
 
 
 def make_phantom(seed: int) -> ShapePhantom:
-    """The phantom of a seed: a tube, a slab, two or three balls and, where there is room, another tube; none touch."""
+    """The phantom of a seed: a tube, a slab, two balls and, where there is room, another tube; none touch."""
     random = np.random.default_rng([seed, 488])
     shape = GEOMETRY.shape_zyx
     smooth = ndimage.gaussian_filter(random.standard_normal(shape), _BACKGROUND_SIGMA_VOXELS, mode="wrap")
     image = BACKGROUND * smooth / smooth.std() + NOISE * random.standard_normal(shape)
     labels = np.zeros(shape, dtype=np.uint8)
     taken = np.zeros(shape, dtype=bool)
-    kinds: list[Kind] = ["cylinder", "slab", *["sphere"] * int(random.integers(2, 4)), "cylinder"]
+    kinds: list[Kind] = ["cylinder", "slab", "sphere", "sphere", "cylinder"]
     for kind in kinds:
         share = _place(kind, taken, random)
         if share is None:
