@@ -37,6 +37,11 @@ def write_data_set(folder: Path, cases: int = 4, shape=(16, 14, 12), plan: Plan 
     return folder
 
 
+def training_of(folder: Path) -> Path:
+    """Where a training lies unless somebody says so."""
+    return folder.with_name(f"{folder.name}.training")
+
+
 def command(name: str, folder: Path, *more: object) -> list[str]:
     """A command line on such a data set."""
     words = {"unet": ["train", "unet"], "crossval": ["crossval"]}[name]

@@ -6,7 +6,7 @@ from pathlib import Path
 from mtann.backends.device import choose_device
 from mtann.commands.console import Console
 from mtann.commands.options import read_settings
-from mtann.commands.train_unet import TRAINING_FOLDER, add_planned, read_planned
+from mtann.commands.train_unet import add_planned, read_planned, training_folder
 from mtann.models.bundle import BUNDLE_FOLDER, save_bundle
 from mtann.output_folder import check_output, recover_folder
 from mtann.progress import Run
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--training",
         type=Path,
         metavar="DIR",
-        help="folder of the folds (default: 'training' in the plan's); what is trained there is not trained again",
+        help="folder of the folds (default: PLAN.training); what is trained there is not trained again",
     )
     parser.add_argument("--name", help="name of the model (default: the output folder's name)")
     parser.add_argument("--licence", default="not stated", help="licence of the model, written into it")
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     names = [name.strip() for name in arguments.configurations.split(",") if name.strip()]
     reasons: list[str] = []
     with joined(choose_device(arguments.device)) as (processes, device):
-        folder = arguments.training or arguments.plan / TRAINING_FOLDER
+        folder = arguments.training or training_folder(arguments.plan)
         planned = read_planned(arguments, folder, processes, console)
         training = Training(planned.plan, planned.cases, settings, folder, device, notes=planned.notes)
         run = Run(console.progress if processes.is_first else None)

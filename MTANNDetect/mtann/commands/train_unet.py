@@ -20,7 +20,7 @@ from mtann.unets.model import make_model, outcome_of_fold
 from mtann.unets.planned import PlannedCase, read_cases, read_plan
 from mtann.unets.splits import read_fold
 
-MODEL_FOLDER, TRAINING_FOLDER = "model", "training"
+MODEL_FOLDER = "model"
 
 
 def add_planned(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +70,12 @@ def read_planned(arguments: argparse.Namespace, output: Path, processes: Process
     return Planned(with_likelihood(plan), cases, (likelihood_note(bundle), *([warning] if warning else [])))
 
 
+def training_folder(plan: Path) -> Path:
+    """Where folds are trained unless somebody says so: beside the plan's folder, which holds nothing else."""
+    resolved = plan.resolve()
+    return resolved.with_name(f"{resolved.name}.training")
+
+
 def add_unet(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("--fold", required=True, metavar="K", help="which fold, from 0; 'all' learns from every case")
@@ -80,7 +86,7 @@ def add_unet(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for all folds (default: 'training' in the plan's); the same command again goes on from there",
+        help="folder for all folds (default: PLAN.training); the same command again goes on from there",
     )
     add_planned(parser)
 
@@ -89,7 +95,7 @@ def run_unet(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command; returns the exit code."""
     settings = read_settings(arguments, UNetTrainingSettings())
     fold = read_fold(arguments.fold, settings.folds)
-    output = arguments.output or arguments.plan / TRAINING_FOLDER
+    output = arguments.output or training_folder(arguments.plan)
     with joined(choose_device(arguments.device)) as (processes, device):
         planned = read_planned(arguments, output, processes, console)
         plan = planned.plan

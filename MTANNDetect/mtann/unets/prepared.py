@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,16 @@ def case_key(case: PlannedCase, plan: Plan, configuration: Configuration, previo
 
 def hash_image(path: Path) -> str:
     """The hash of an image's file, or of the files of a DICOM series."""
-    return read_volume(path).sha256 if path.is_dir() else hash_file(path)
+    if path.is_dir():
+        return read_volume(path).sha256
+    facts = path.stat()
+    return _hash_of(path, facts.st_mtime_ns, facts.st_size)
+
+
+@cache
+def _hash_of(path: Path, changed: int, size: int) -> str:
+    """The hash of a file as it was at a time: every fold asks for it anew."""
+    return hash_file(path)
 
 
 def read_case(case: PlannedCase) -> tuple[tuple[Volume, ...], Volume]:

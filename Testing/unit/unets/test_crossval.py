@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from unet_data_sets import command, read_json, write_data_set
+from unet_data_sets import command, read_json, training_of, write_data_set
 from unet_training import small_plan
 
 from mtann.cli import main
@@ -55,7 +55,7 @@ def test_the_model_holds_all_folds_and_out_of_fold_measures(validated):
 def test_the_mean_is_that_of_the_folds(validated):
     dice = []
     for fold in (0, 1):
-        summary = read_json(validated / "training" / "3d_fullres" / f"fold_{fold}" / "validation" / "summary.json")
+        summary = read_json(training_of(validated) / "3d_fullres" / f"fold_{fold}" / "validation" / "summary.json")
         dice += [case["ball"]["dice"] for case in summary["cases"].values()]
     assert len(dice) == 4
     candidate = Candidate(("3d_fullres",), {}, _agreements(validated, "3d_fullres"))
@@ -65,7 +65,7 @@ def test_the_mean_is_that_of_the_folds(validated):
 def _agreements(folder, configuration):
     found = {}
     for fold in (0, 1):
-        summary = read_json(folder / "training" / configuration / f"fold_{fold}" / "validation" / "summary.json")
+        summary = read_json(training_of(folder) / configuration / f"fold_{fold}" / "validation" / "summary.json")
         for case, labels in summary["cases"].items():
             found[case] = {k: Agreement(v["found"], v["true"], v["both"]) for k, v in labels.items()}
     return found
@@ -93,7 +93,7 @@ def test_a_cascade_is_trained_on_what_its_first_stage_found_in_unseen_cases(tmp_
 
 
 def test_a_fold_alone_segments_as_it_was_validated(validated):
-    fold = validated / "training" / "3d_fullres" / "fold_0"
+    fold = training_of(validated) / "3d_fullres" / "fold_0"
     assert main(command("unet", validated, "--fold", 0, "--folds", 2)) == 0
     case = next(iter(read_json(fold / "validation" / "summary.json")["cases"]))
     image = validated / f"{case[-1]}_channel0.nii.gz"

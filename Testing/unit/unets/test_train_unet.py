@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from unet_data_sets import command, read_json, write_data_set
+from unet_data_sets import command, read_json, training_of, write_data_set
 from unet_training import small_plan
 
 from mtann.cli import main
@@ -17,7 +17,7 @@ from mtann.volume_io import read_volume
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = write_data_set(tmp_path_factory.mktemp("balls"))
-    out = folder / "training"
+    out = training_of(folder)
     assert main(command("unet", folder, "--fold", 1, "--folds", 2, "--json")) == 0
     return folder, out / "3d_fullres" / "fold_1"
 
@@ -26,7 +26,7 @@ def test_a_fold_writes_log_plot_validation_and_a_model(trained):
     folder, fold = trained
     names = {path.name for path in fold.iterdir() if not path.name.startswith("events.")}
     assert names == {"checkpoint.pt", "log.jsonl", "progress.png", "settings.json", "validation", "model"}
-    splits = read_json(folder / "training" / "splits.json")["held_out"]
+    splits = read_json(training_of(folder) / "splits.json")["held_out"]
     summary = read_json(fold / "validation" / "summary.json")
     assert sorted(summary["cases"]) == sorted(splits[1])
     for case in splits[1]:
@@ -46,7 +46,7 @@ def test_the_model_of_a_fold_says_what_it_learnt_from(trained):
     card = bundle.card
     assert isinstance(card, UNetCard)
     assert (card.folds, card.configurations, card.training_cases) == (("1",), ("3d_fullres",), 2)
-    held_out = read_json(folder / "training" / "splits.json")["held_out"][1]
+    held_out = read_json(training_of(folder) / "splits.json")["held_out"][1]
     hashes = {image.sha256 for image in card.training_data}
     for number in range(4):
         own = read_volume(folder / f"{number}_channel0.nii.gz").sha256
