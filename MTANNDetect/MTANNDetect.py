@@ -17,6 +17,7 @@ if str(Path(__file__).parent) not in sys.path:
 from MTANNDetectLib.Logic import DetectLogic
 from MTANNDetectLib.SelfTest import runSelfTest
 from MTANNDetectLib.Widget import DetectPanel
+from MTANNDetectLib.WorkerRunner import WorkerRunner
 
 
 class MTANNDetect(ScriptedLoadableModule):
@@ -43,12 +44,17 @@ class MTANNDetectWidget(ScriptedLoadableModuleWidget):
         """Build the panel when the user opens the module for the first time."""
         super().setup()
         self.logic = MTANNDetectLogic()
-        self.panel = DetectPanel(self.logic, self.resourcePath("UI/MTANNDetect.ui"))
+        self.panel = DetectPanel(
+            self.logic,
+            self.resourcePath("UI/MTANNDetect.ui"),
+            WorkerRunner(self.logic),
+            self.logic.getParameterNode,
+        )
         self.layout.addWidget(self.panel.root)
 
     def enter(self):
-        """Look for new models whenever the user comes to the module."""
-        self.panel.refreshModels()
+        """Look for new models whenever the user comes to the module, and start the worker."""
+        self.panel.enter()
 
     def cleanup(self):
         """Leave nothing running when the module is closed or reloaded."""

@@ -12,7 +12,8 @@ from .CaseNodes import TrainingNodes, VolumeNodes, imagesFromNodes, requireStill
 from .LabelAdapter import SegmentedNodes, nodesFromSegmentation
 from .LesionAdapter import lesionsFromNode
 from .Library import libraryModule
-from .Models import ModelChoice, availableModels
+from .Models import addFolder, availableModels, removeModel
+from .Presenters.ModelsPresenter import ModelChoice
 from .ResultAdapter import DetectionNodes, nodesFromResult
 from .WorkerLogic import WorkerCalls
 
@@ -31,8 +32,24 @@ class DetectLogic(WorkerCalls):
     """
 
     def models(self) -> tuple[ModelChoice, ...]:
-        """The models that can be named in :meth:`detect`: the bundled ones and the user's own."""
+        """The models to choose from: the bundled ones, the user's own, and folders that were added to the list."""
         return availableModels()
+
+    def addModel(self, folder: Path | str) -> ModelChoice:
+        """Put a folder with a model, a bundle or a trained nnU-Net v2 folder, on the list; nothing is copied.
+
+        Raises:
+            ModelError: The folder holds no model that can be used.
+        """
+        return addFolder(Path(folder))
+
+    def removeModel(self, model: ModelChoice) -> None:
+        """Delete one of the user's own models, or take an added folder off the list.
+
+        Raises:
+            ModelError: The model came with the software, or cannot be deleted.
+        """
+        removeModel(model)
 
     def detect(
         self,

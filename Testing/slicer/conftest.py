@@ -28,6 +28,17 @@ def _import_slicer() -> None:
 
 _import_slicer()
 
+
+def _install_standins() -> None:
+    """The parts of Slicer that are not in the wheel; without PySide6 the tests of the panel are skipped."""
+    with contextlib.suppress(ImportError):
+        from standins.install import install
+
+        install()
+
+
+_install_standins()
+
 _MODULE_LOGICS = (
     "vtkSlicerVolumesLogic",
     "vtkSlicerSegmentationsModuleLogic",

@@ -100,7 +100,7 @@ def test_markups_stand_at_the_centroids_in_the_world(moved_image, result):
     expected = _world(moved_image, [candidate.centroid_lps_mm for candidate in result.reported])
     assert np.allclose(slicer.util.arrayFromMarkupsControlPoints(markups, world=True), expected, atol=1e-3)
     assert [markups.GetNthControlPointLabel(i) for i in range(2)] == ["1: 0.83", "2: 0.61"]
-    assert markups.GetLocked()
+    assert all(markups.GetNthControlPointLocked(index) for index in range(2))
 
 
 def test_scores_are_saved_with_the_markups(moved_image, result, scene, tmp_path):
@@ -167,7 +167,7 @@ def test_without_a_study_results_go_beside_the_input(moved_image, result, scene)
         assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder
 
 
-@pytest.mark.parametrize("step", ["segmentationNodeFromResult", "tableNodeFromCandidates", "placeBeside", "_warnings"])
+@pytest.mark.parametrize("step", ["segmentationNodeFromResult", "tableNodeFromFindings", "placeBeside", "_warnings"])
 def test_a_failure_leaves_no_half_made_nodes(moved_image, result, scene, monkeypatch, step):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     hierarchy.CreateItem(hierarchy.GetSceneItemID(), moved_image)

@@ -103,6 +103,7 @@ def train(job: Job, arguments: Arguments) -> Any:
         "summary": report.summary,
         "mean_sensitivity": report.froc.mean_sensitivity,
         "froc": report.froc,
+        "seen": report.seen,
         "operating_points": report.operating_points,
     }
 
