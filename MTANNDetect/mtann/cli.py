@@ -1,4 +1,4 @@
-"""The command line: ``mtann`` and one of its commands.
+"""The command line, ``mtann COMMAND``: detect, train, evaluate and so on, as ``_COMMANDS`` lists them.
 
 ``mtann worker`` is for machines: it serves the panel in Slicer.
 
@@ -27,6 +27,8 @@ _COMMANDS = {
     "crossval": "teach planned U-Nets in folds, and make one model of what does best",
     "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
+    "evaluate": "measure predictions against references",
+    "compare": "compare two models on the same cases",
     "models": "list, describe and verify models",
     "demo": "run the main job on a synthetic head with known lesions",
     "worker": "serve the Slicer panel: JSON lines on standard input and output",

@@ -1,8 +1,8 @@
 """Hold what eight nnU-Net v2 folders answer here against nnunetv2, and nnunetv2's answers to two folders of ours.
 
 Run in the peers' environment: ``python Testing/benchmarks/nnunet_compare.py [--root FOLDER] [NUMBER …]``. The
-folders are made by ``nnunet_folders.py`` and kept in the root. Ends with exit code 1 if anything differs by more than is
-allowed.
+folders are made by ``nnunet_folders.py`` and kept in the root. Ends with exit code 1 if anything differs by more than
+is allowed.
 """
 
 import argparse

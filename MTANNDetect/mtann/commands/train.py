@@ -136,6 +136,8 @@ def _tell(console: Console, bundle: ModelBundle, report: TrainingReport, output:
             f"  {point.name}: threshold {point.threshold:.3f} finds {point.sensitivity:.0%} of {point.lesions} lesions "
             f"at {point.fp_per_case:.1f} false alarms a case (chosen on {point.chosen_on})"
         )
+    for refusal in bundle.card.refused_points:
+        console.say(f"  {refusal}")
     console.say(report.summary)
     if report.curve:
         console.say(report.curve.words)

@@ -66,9 +66,15 @@ def blocks(rows: Iterable[Rows], way: Resize, wanted: Sequence[Box] | None = Non
             start = stop
 
 
-def probabilities_of(block: Block, plan: Plan) -> Block:
-    """A block of probabilities from one of logits: of each region by itself, or of background and labels together."""
-    values = block.values
+def probabilities_of(block: Block, plan: Plan, temperature: float = 1.0) -> Block:
+    """A block of probabilities from one of logits: of each region by itself, or of background and labels together.
+
+    Args:
+        block: Logits.
+        plan: What they are of.
+        temperature: What the logits are divided by first, so that probabilities are calibrated.
+    """
+    values = block.values if temperature == 1 else block.values / np.float32(temperature)
     if plan.has_regions:
         with np.errstate(over="ignore"):
             return Block(block.box, np.float32(1) / (np.float32(1) + np.exp(-values)))

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, field_validator, model_validator
 
+from mtann.detection.calibration import TemperatureCalibration
 from mtann.models.card import Card
 from mtann.planning.plan import Configuration, Plan
 from mtann.settings import Settings
@@ -59,6 +60,7 @@ class UNetCard(Card):
     reduced_dice: float | None = Field(
         None, ge=0, le=1, description="least Dice coefficient of a label in bf16 against fp32, on the check case"
     )
+    calibration: TemperatureCalibration | None = Field(None, description="what the logits are divided by; none for 1")
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "UNetCard":

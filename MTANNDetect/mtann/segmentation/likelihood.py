@@ -8,7 +8,7 @@ from mtann.backends.device import choose_device
 from mtann.errors import ModelError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
-from mtann.pipeline import Threshold, channels_in_order, input_references, scan_case
+from mtann.pipeline import Threshold, channels_in_order, image_warnings, input_references, scan_case
 from mtann.preprocess.grid import resample_mask, restore
 from mtann.preprocess.prepare import prepare
 from mtann.progress import Run
@@ -59,7 +59,7 @@ def segment_by_likelihood(
         inputs=input_references(channels, card, mask),
         settings=settings.model_copy(update={"threshold": chosen.value}),
         origin=chosen.origin,
-        warnings=prepared.warnings,
+        warnings=tuple(image_warnings(prepared, card, first)),
     )
 
 

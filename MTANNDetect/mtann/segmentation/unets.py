@@ -103,7 +103,7 @@ class _Work:
         # Configurations are run in step, so that no more than a block of each exists.
         steps = [stage.blocks(_part(last.part(0.1, 1.0), n, len(stages))) for n, stage in enumerate(stages)]
         average = len(stages) > 1 or self.settings.probabilities
-        self._decide(found, _averaged(steps, self.plan) if average else steps[0], average)
+        self._decide(found, _averaged(steps, card) if average else steps[0], average)
         ran, all_tiles = (sum(len(tiles) for tiles in one) for one in _tiles(stages))
         return replace(found, patches=(ran, all_tiles))
 
@@ -164,9 +164,10 @@ def _probability_file(case: CroppedCase, plan: Plan) -> FloatArray:
     return array
 
 
-def _averaged(steps: Sequence[Iterator[Block]], plan: Plan) -> Iterator[Block]:
+def _averaged(steps: Sequence[Iterator[Block]], card: UNetCard) -> Iterator[Block]:
+    temperature = 1.0 if card.calibration is None else card.calibration.temperature
     for parts in zip(*steps, strict=True):
-        own = [probabilities_of(part, plan).values for part in parts]
+        own = [probabilities_of(part, card.plan, temperature).values for part in parts]
         yield Block(parts[0].box, own[0] if len(own) == 1 else np.mean(own, axis=0, dtype=np.float32))
 
 

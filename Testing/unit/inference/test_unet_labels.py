@@ -61,6 +61,8 @@ def test_the_highest_logit_wins_and_the_first_of_equals():
     probabilities = probabilities_of(column(0, 1, 2), labels)
     np.testing.assert_allclose(probabilities.values.ravel(), np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum(), rtol=1e-6)
     assert labels_of(probabilities, labels, True).item() == 2
+    cooler = probabilities_of(column(0, 1, 2), labels, temperature=2.0).values.ravel()
+    np.testing.assert_allclose(cooler, np.exp([0, 0.5, 1]) / np.exp([0, 0.5, 1]).sum(), rtol=1e-6)
 
 
 def test_regions_overlap_and_later_ones_are_written_over_earlier():
