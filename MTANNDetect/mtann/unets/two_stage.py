@@ -84,43 +84,29 @@ def detect_then_segment(
     bundle, segmenter = open_model(model), open_unet(unet)
     named = _named(volumes, bundle.card)
     own = {name: named[name] for name in bundle.card.channel_names if name in named}
-
-    def part(start: float, stop: float) -> ProgressCallback:
-        run = Run(progress, None, start, stop)
-        return lambda told: run.report(told.stage, told.fraction, told.message)
-
-    proposals = detect(
-        own,
-        bundle,
-        settings,
-        mask=mask,
-        **_sensitive(bundle.card, settings),
-        device=device,
-        progress=part(0.0, 0.4),
-        cancelled=cancelled,
-    )
+    how: dict[str, Any] = {"mask": mask, "device": device, "cancelled": cancelled}
+    sensitive = _sensitive(bundle.card, settings)
+    proposals = detect(own, bundle, settings, progress=_part(progress, 0.0, 0.4), **sensitive, **how)
     segmentation = segment(
         _unet_channels(named, segmenter.card, proposals),
         segmenter,
         SegmentationSettings(device=device),
         around=as_places(proposals.reported, proposals.candidate_map),
-        progress=part(0.4, 0.8),
+        progress=_part(progress, 0.4, 0.8),
         cancelled=cancelled,
     )
-    findings = filter_candidates(
-        own,
-        bundle,
-        given_from(lesions_from_label_map(segmentation.label_map)),
-        settings,
-        mask=mask,
-        threshold=threshold,
-        operating_point=operating_point,
-        source=f"segmentation by {segmenter.card.name}",
-        device=device,
-        progress=part(0.8, 1.0),
-        cancelled=cancelled,
-    )
+    reported: dict[str, Any] = {"threshold": threshold, "operating_point": operating_point}
+    found = given_from(lesions_from_label_map(segmentation.label_map))
+    source = f"segmentation by {segmenter.card.name}"
+    progress = _part(progress, 0.8, 1.0)
+    findings = filter_candidates(own, bundle, found, settings, source=source, progress=progress, **reported, **how)
     return TwoStageResult(proposals, segmentation, findings)
+
+
+def _part(progress: ProgressCallback | None, start: float, stop: float) -> ProgressCallback:
+    """A stage's progress as a share of the whole."""
+    run = Run(progress, None, start, stop)
+    return lambda told: run.report(told.stage, told.fraction, told.message)
 
 
 def open_unet(model: ModelBundle[Any] | Path | str) -> ModelBundle[UNetCard]:
