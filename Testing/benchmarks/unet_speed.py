@@ -1,8 +1,8 @@
 """``mtann segment`` against ``nnUNetv2_predict``: whole commands on one folder of nnU-Net v2, side by side.
 
-The standard six-stage 3d_fullres U-Net, four channels, a brain-sized case of 12 patches of 96^3, no mirroring unless asked
-for. Weights are drawn, and the last layer is fitted to the case, so that labels mean something and Dice can be compared.
-Run in the peers' environment::
+The standard six-stage 3d_fullres U-Net, four channels, a brain-sized case of 12 patches of 96^3, no mirroring unless
+asked for. Weights are drawn, and the last layer is fitted to the case, so that labels mean something and Dice can be
+compared. Run in the peers' environment::
 
     python Testing/benchmarks/unet_speed.py            # peer, torch fp32, OpenVINO fp32, OpenVINO bf16
     python Testing/benchmarks/unet_speed.py --mirror   # the same with one mirrored axis
@@ -144,15 +144,11 @@ def peer_command(folder: Path, images: Path, output: Path, mirror: bool) -> list
 
 
 def dice(own: np.ndarray, theirs: np.ndarray) -> list[float]:
-    return [
-        round(
-            2
-            * int(((own == value) & (theirs == value)).sum())
-            / max(1, int((own == value).sum() + (theirs == value).sum())),
-            5,
-        )
-        for value in (1, 2, 3)
-    ]
+    found = []
+    for value in (1, 2, 3):
+        a, b = own == value, theirs == value
+        found.append(round(2 * int((a & b).sum()) / max(1, int(a.sum() + b.sum())), 5))
+    return found
 
 
 def side_by_side(root: Path, mirror: bool) -> list[dict]:
