@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
-from mtann.errors import OutputError
 from mtann.output_folder import FolderKind, replace_folder
-from mtann.segmentation.colours import label_colour
-from mtann.segmentation.result import Segmentation, SegmentedLabel
-from mtann.volume import Volume
-from mtann.volume_io import to_sitk, write_volume
+from mtann.segmentation.regions_file import write_regions
+from mtann.segmentation.result import Segmentation
+from mtann.volume_io import write_volume
 
 MAP_FILE, REGIONS_FILE, DOCUMENT_FILE = "segmentation.nii.gz", "segmentation.seg.nrrd", "segmentation.json"
 SEGMENTATION_FOLDER = FolderKind(
@@ -72,40 +69,10 @@ def save_segmentation(
     with replace_folder(directory, SEGMENTATION_FOLDER) as work:
         write_volume(result.label_map, work / MAP_FILE)
         if any(label.mask is not None for label in result.labels):
-            _write_regions(result.labels, work / REGIONS_FILE)
+            write_regions(result.labels, work / REGIONS_FILE)
         for number, volume in enumerate(result.probabilities):
             name = re.sub(r"[^A-Za-z0-9-]+", "_", volume.name.rpartition(" of ")[2]).strip("_")
             write_volume(volume, work / f"probability_{number}_{name}.nii.gz")
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         (work / DOCUMENT_FILE).write_text(text, encoding="utf-8", newline="\n")
     return document
-
-
-def _write_regions(labels: tuple[SegmentedLabel, ...], path: Path) -> None:
-    """Overlapping regions as Slicer keeps them: a component of each voxel a segment."""
-    masks = [label.mask for label in labels if label.mask is not None]
-    image = sitk.Compose([to_sitk(mask) for mask in masks])
-    image.SetMetaData("NRRD_kinds[0]", "list")
-    for number, label in enumerate(labels):
-        colour = " ".join(f"{part / 255:.6f}" for part in label_colour(label.name, number))
-        for key, value in (
-            ("ID", f"Segment_{number + 1}"),
-            ("Name", label.name),
-            ("Color", colour),
-            ("Layer", str(number)),
-            ("LabelValue", "1"),
-            ("Extent", _extent(masks[number])),
-        ):
-            image.SetMetaData(f"Segment{number}_{key}", value)
-    try:
-        sitk.WriteImage(image, str(path), useCompression=True)
-    except RuntimeError as error:
-        raise OutputError(
-            f"'{path.name}' could not be written to '{path.parent}'. Check free disk space and permissions."
-        ) from error
-
-
-def _extent(mask: Volume) -> str:
-    """First and last voxel along x, y and z."""
-    z, y, x = mask.array.shape
-    return f"0 {x - 1} 0 {y - 1} 0 {z - 1}"

@@ -95,7 +95,7 @@ class _Work:
             part = run.part(number * share, (number + 1) * share)
             stage = replace(self._stage(name, part.part(0.0, 0.1)), wanted=None)
             whole = _empty(self.case, self.plan, self.settings.model_copy(update={"probabilities": False}))
-            self._decide(whole, stage.blocks(part.part(0.1, 1.0)), probabilities=False)
+            self._decide(whole, stage.blocks(part.part(0.1, 1.0)), None, probabilities=False)
             self.earlier[name] = self.case.uncut(whole.labels)
         last = run.part(len(before) * share, 1.0)
         stages = [self._stage(name, last.part(0.0, 0.1)) for name in card.configurations]
@@ -103,7 +103,7 @@ class _Work:
         # Configurations are run in step, so that no more than a block of each exists.
         steps = [stage.blocks(_part(last.part(0.1, 1.0), n, len(stages))) for n, stage in enumerate(stages)]
         average = len(stages) > 1 or self.settings.probabilities
-        self._decide(found, _averaged(steps, card) if average else steps[0], average)
+        self._decide(found, _averaged(steps, card) if average else steps[0], self.wanted, average)
         ran, all_tiles = (sum(len(tiles) for tiles in one) for one in _tiles(stages))
         return replace(found, patches=(ran, all_tiles))
 
@@ -115,14 +115,16 @@ class _Work:
             prepared = with_labels(prepared, labels, self.plan)
         return Stage(self.bundle, name, prepared, self.settings, self.computation, self.wanted)
 
-    def _decide(self, found: _Found, parts: Iterator[Block], probabilities: bool) -> None:
+    def _decide(self, found: _Found, parts: Iterator[Block], wanted: Sequence[Box] | None, probabilities: bool) -> None:
         labels = found.labels[self.case.box]
-        for block in parts:
-            labels[block.box] = labels_of(block, self.plan, probabilities)
-            if found.masks is not None:
-                found.masks[(slice(None), *self.case.box)][(slice(None), *block.box)] = regions_of(block, probabilities)
-            if found.probabilities is not None:
-                found.probabilities[(slice(None), *self.case.box)][(slice(None), *block.box)] = block.values
+        every = (slice(None), *self.case.box)
+        for whole in parts:
+            for block in whole.parts_within(wanted):
+                labels[block.box] = labels_of(block, self.plan, probabilities)
+                if found.masks is not None:
+                    found.masks[every][(slice(None), *block.box)] = regions_of(block, probabilities)
+                if found.probabilities is not None:
+                    found.probabilities[every][(slice(None), *block.box)] = block.values
 
 
 def _checked(settings: SegmentationSettings, card: UNetCard) -> SegmentationSettings:
