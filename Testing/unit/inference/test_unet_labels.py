@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from unet_plans import plan
 
+from mtann.inference.answers import Answers
 from mtann.inference.labels import Block, blocks, label_type, labels_of, probabilities_of, regions_of
-from mtann.inference.window import Rows
+from mtann.inference.tiles import make_tiles
+from mtann.inference.window import Rows, SlidingWindow
 from mtann.preprocess.resize import make_resize, resize_image
 
 REGIONS = plan(labels={"whole": (1, 2), "core": (2,)}, region_order=(1, 2))
@@ -48,6 +51,23 @@ def test_only_the_wanted_parts_are_computed(monkeypatch):
     expected = np.stack([resize_image(channel, way) for channel in logits])
     for block in found:
         np.testing.assert_allclose(block.values, expected[(slice(None), *block.box)], atol=1e-5)
+
+
+def test_logits_of_a_whole_case_never_exist_at_once(monkeypatch):
+    monkeypatch.setattr("mtann.inference.labels._BLOCK_NUMBERS", 20_000)
+    outputs, size, patch = 6, (60, 24, 28), (8, 8, 8)
+    window = SlidingWindow(make_tiles(size, patch), outputs, torch.device("cpu"))
+    answers = Answers([lambda patches: patches.expand(-1, outputs, -1, -1, -1)])
+
+    def rows():
+        for own in window.run(noise(1, *size), answers):
+            assert own.logits.shape[1] <= patch[0]
+            yield own
+
+    way = make_resize(size, (90, 36, 40), *ISOTROPIC, order=1)
+    whole = outputs * 90 * 36 * 40
+    sizes = [block.values.size for block in blocks(rows(), way)]
+    assert sum(sizes) == whole and max(sizes) <= 20_000 < whole / 30
 
 
 def column(*values):
