@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import slicer
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -15,6 +16,7 @@ if str(Path(__file__).parent) not in sys.path:
     sys.path.append(str(Path(__file__).parent))
 
 from MTANNDetectLib.Logic import DetectLogic
+from MTANNDetectLib.SampleImages import registerSampleData
 from MTANNDetectLib.SelfTest import runSelfTest
 from MTANNDetectLib.Widget import DetectPanel
 from MTANNDetectLib.WorkerRunner import WorkerRunner
@@ -35,6 +37,8 @@ class MTANNDetect(ScriptedLoadableModule):
             "Research software, not a medical device: every result must be reviewed by a qualified reader."
         )
         parent.acknowledgementText = "After Suzuki et al., Medical Physics 2003 and 2006."
+        # Other modules' logics are there only once the application has started.
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class MTANNDetectWidget(ScriptedLoadableModuleWidget):

@@ -120,7 +120,7 @@ class Panel:
         monkeypatch.setattr(slicer.util, "loadUI", loadUI)
         monkeypatch.setattr(slicer.util, "errorDisplay", self.shown.append)
         monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", self._ask)
-        app = types.SimpleNamespace(processEvents=application.processEvents)
+        app = types.SimpleNamespace(processEvents=application.processEvents, connect=lambda signal, slot: True)
         monkeypatch.setattr(slicer, "app", app, raising=False)
         self.application = application
         self.logic, self.runner, self.rates = logic or Logic(), runner or Runner(), {} if rates is None else rates
