@@ -31,6 +31,7 @@ ORDER = (
     ("choosing",),
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
+    ("uncertain",),
     ("enhancement", "filtering", "segmentation"),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py

@@ -39,7 +39,7 @@ def test_label_maps_by_name(references, tmp_path):
     write_volume(mask_of([BOX]), predictions / "three.nii.gz")
     cases, notes = read_study(predictions, references)
     assert [(one.case, len(one.lesions), len(one.found)) for one in cases] == [("one", 2, 1), ("two", 0, 0)]
-    assert notes == ("1 predictions of cases without a reference were left out.",)
+    assert notes == ("Predictions of cases without a reference were left out: 1.",)
     got = assess(cases, DilatedRule())
     assert got.lesion["sensitivity"].value == 0.5
     # Case one: 2 * 27 / (27 + 54); case two: both empty, so 1.
