@@ -33,6 +33,7 @@ ORDER = (
     ("explaining", "pipeline", "retrain", "teach"),
     ("uncertain",),
     ("enhancement", "filtering", "segmentation"),
+    ("unets",),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

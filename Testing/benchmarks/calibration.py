@@ -36,7 +36,7 @@ def main() -> None:
     start = time.perf_counter()
     cases = with_sizes([training_case(FIRST_SEED + number) for number in range(arguments.phantoms)], None)
     training = TrainingSettings(steps=arguments.steps, folds=4)
-    plan = make_plan(cases, (), NetworkSettings(dilations=()), training, None, None, {}, "cpu")
+    plan = make_plan(cases, (), NetworkSettings(dilations=()), training, None, None, {}, None, "cpu")
     taught = prepare_cases(cases, plan, Run())
     folds = patient_folds([case.patient for case in cases], training.folds, training.seed)
     findings = out_of_fold(fit_networks(taught, folds, plan, Run()), taught, folds, plan, Run())
