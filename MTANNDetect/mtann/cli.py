@@ -1,4 +1,4 @@
-"""The command line: ``mtann detect | filter | segment | enhance | train | retrain | synthesize | models | demo``.
+"""The command line: ``mtann detect | filter | segment | enhance | train | retrain | synthesize | plan | networks | models | demo``.
 
 ``mtann worker`` is for machines: it serves the panel in Slicer.
 
@@ -26,6 +26,8 @@ _COMMANDS = {
     "train": "teach a model from images",
     "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
+    "plan": "measure a data set and plan U-Nets for it",
+    "networks": "list the networks that a plan may name",
     "models": "list, describe and verify models",
     "demo": "run the main job on a synthetic head with known lesions",
     "worker": "serve the Slicer panel: JSON lines on standard input and output",
