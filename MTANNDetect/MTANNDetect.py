@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import slicer
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -14,7 +15,9 @@ from slicer.ScriptedLoadableModule import (
 if str(Path(__file__).parent) not in sys.path:
     sys.path.append(str(Path(__file__).parent))
 
+from MTANNDetectLib import Dependencies
 from MTANNDetectLib.Logic import DetectLogic
+from MTANNDetectLib.SampleImages import registerSampleData
 from MTANNDetectLib.SelfTest import runSelfTest
 from MTANNDetectLib.Widget import DetectPanel
 from MTANNDetectLib.WorkerRunner import WorkerRunner
@@ -35,6 +38,8 @@ class MTANNDetect(ScriptedLoadableModule):
             "Research software, not a medical device: every result must be reviewed by a qualified reader."
         )
         parent.acknowledgementText = "After Suzuki et al., Medical Physics 2003 and 2006."
+        # Other modules' logics are there only once the application has started.
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class MTANNDetectWidget(ScriptedLoadableModuleWidget):
@@ -49,6 +54,7 @@ class MTANNDetectWidget(ScriptedLoadableModuleWidget):
             self.resourcePath("UI/MTANNDetect.ui"),
             WorkerRunner(self.logic),
             self.logic.getParameterNode,
+            Dependencies,
         )
         self.layout.addWidget(self.panel.root)
 

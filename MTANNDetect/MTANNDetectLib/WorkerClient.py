@@ -203,6 +203,7 @@ class WorkerClient:
 
     def _takeReady(self, process: WorkerProcess, event: dict[str, Any]) -> None:
         if (event.get("protocol"), event.get("mtann")) == (PROTOCOL, VERSION):
+            process.ready = True
             return
         message = (
             f"The worker is of version {event.get('mtann')} of MTANNDetect, but this is {VERSION}. "
@@ -221,6 +222,12 @@ class WorkerClient:
             self._startNext()
         elif job.cancelRequested:
             self._end(job, JobState.CANCELLED)
+        elif process.ready and job.state is JobState.WAITING and not job.handedAgain:
+            # It died while it had nothing to do, and nobody had noticed yet.
+            job.handedAgain = True
+            self._running = None
+            self._waiting.appendleft(job)
+            self._startNext()
         else:
             stage = f"during '{job.progress.message}'" if job.progress else f"before '{job.command}' began"
             self._end(job, JobState.FAILED, failure=failureOfDeath(process.exitCode, process.lastLines, stage))

@@ -75,6 +75,7 @@ class Job:
         self.result: Any = None
         self.failure: Failure | None = None
         self.cancelRequested = False
+        self.handedAgain = False
         self._convert = convert
         self._onProgress = onProgress
         self._onDone = onDone

@@ -16,7 +16,7 @@ from typing import IO, Any
 from mtann.worker.protocol import LONGEST_LINE, ProtocolError, message_from, to_line
 
 EXITED = "exited"
-_KEPT_LINES = 12
+_KEPT_LINES = 40
 _KILL_TIME_S = 5.0
 
 
@@ -42,6 +42,7 @@ class WorkerProcess:
     ) -> None:
         self.folder = folder
         self.doomed = False
+        self.ready = False
         self._events = events
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._writing, self._ending = threading.Lock(), threading.Lock()

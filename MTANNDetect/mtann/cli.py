@@ -1,4 +1,4 @@
-"""The command line: ``mtann detect | filter | segment | enhance | train | retrain | synthesize | plan | networks | models | demo``.
+"""The command line, ``mtann COMMAND``: detect, train, evaluate and so on, as ``_COMMANDS`` lists them.
 
 ``mtann worker`` is for machines: it serves the panel in Slicer.
 
@@ -24,10 +24,13 @@ _COMMANDS = {
     "segment": "outline whole lesions with a model taught on outlines",
     "enhance": "turn an image into another with a taught model",
     "train": "teach a model from images",
+    "crossval": "teach planned U-Nets in folds, and make one model of what does best",
     "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
     "plan": "measure a data set and plan U-Nets for it",
     "networks": "list the networks that a plan may name",
+    "evaluate": "measure predictions against references",
+    "compare": "compare two models on the same cases",
     "models": "list, describe and verify models",
     "demo": "run the main job on a synthetic head with known lesions",
     "worker": "serve the Slicer panel: JSON lines on standard input and output",

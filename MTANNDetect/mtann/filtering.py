@@ -12,14 +12,14 @@ import numpy as np
 
 from mtann.backends.device import choose_device
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
-from mtann.detection.find import report_from, rescore
+from mtann.detection.find import report_from, rescore, with_probabilities
 from mtann.detection.given import GivenCandidate, as_candidates, covered_voxels, paint
 from mtann.detection.outline import LabelVolume
 from mtann.errors import CasesError
 from mtann.given_files import hash_given
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
-from mtann.pipeline import channels_in_order, input_references, resolve_threshold, scan_case
+from mtann.pipeline import channels_in_order, image_warnings, input_references, resolve_threshold, scan_case
 from mtann.preprocess.grid import restore
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
@@ -79,7 +79,9 @@ def filter_candidates(
     prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
     likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
     labels, scored = _scored(candidates, bundle, prepared, channels, where, run.part(0.8, 1.0))
+    scored = with_probabilities(scored, bundle.card.calibration_for("classification"))
     run.report("done", 1.0, f"{len(scored)} candidates")
+    known = image_warnings(prepared, bundle.card, image)
     given = InputReference("candidates", source, hash_given(candidates))
     return DetectionResult(
         likelihood=image.with_array(restore(likelihood, prepared.grid, image.geometry), f"{image.name} likelihood"),
@@ -90,7 +92,7 @@ def filter_candidates(
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(*prepared.warnings, *chosen.warnings, *_outside_tissue(candidates, prepared)),
+        warnings=(*known, *chosen.warnings, *_outside_tissue(candidates, prepared)),
     )
 
 

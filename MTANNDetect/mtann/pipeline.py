@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from mtann.backends.device import choose_device
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
-from mtann.detection.find import find_candidates, report_from, rescore
+from mtann.detection.find import find_candidates, report_from, rescore, with_probabilities
 from mtann.errors import ImageError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import Card, ModelCard
 from mtann.models.catalogue import open_model
 from mtann.preprocess.grid import FloatVolume
 from mtann.preprocess.prepare import PreparedCase, prepare
+from mtann.preprocess.typical import unlike_training
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.settings import DetectionSettings, Device, Task
 from mtann.volume import Volume
@@ -67,28 +68,33 @@ def detect(
     settings = settings or card.detection
     chosen = resolve_threshold(card, threshold, operating_point)
     where = choose_device(device)
-    channels = channels_in_order(volumes, card)
+    first, *_ = channels = channels_in_order(volumes, card)
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
     single, *experts = bundle.networks()
     likelihood = scan_case(single, prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
     restored, labels, candidates = find_candidates(
-        likelihood, prepared.grid, prepared.mask, channels[0].geometry, settings, card.class_name, run.part(0.8, 0.95)
+        likelihood, prepared.grid, prepared.mask, first.geometry, settings, card.class_name, run.part(0.8, 0.95)
     )
     if experts:
         scores = _ask_experts(experts, prepared, candidates, where, run.part(0.95, 1.0))
         labels, candidates = rescore(labels, candidates, scores, card.combination)
     run.report("done", 1.0, f"{len(candidates)} candidates")
     return DetectionResult(
-        likelihood=channels[0].with_array(restored.astype(np.float32, copy=False), f"{channels[0].name} likelihood"),
-        candidate_map=channels[0].with_array(labels, f"{channels[0].name} candidates"),
-        candidates=report_from(candidates, chosen.value),
+        likelihood=first.with_array(restored.astype(np.float32, copy=False), f"{first.name} likelihood"),
+        candidate_map=first.with_array(labels, f"{first.name} candidates"),
+        candidates=report_from(with_probabilities(candidates, card.calibration_for("detection")), chosen.value),
         model=bundle.reference,
         inputs=input_references(channels, card, mask),
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(*prepared.warnings, *chosen.warnings),
+        warnings=(*image_warnings(prepared, card, first), *chosen.warnings),
     )
+
+
+def image_warnings(prepared: PreparedCase, card: ModelCard, first: Volume) -> tuple[str, ...]:
+    """What a reader must know about the input: how it lies, and whether it is unlike the training images."""
+    return (*prepared.warnings, *unlike_training(card.typical_inputs, prepared, first.geometry))
 
 
 def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume], card: Card) -> tuple[Volume, ...]:

@@ -124,6 +124,12 @@ class TrainingSettings(Settings):
     expert_rounds: int = Field(
         2, ge=1, le=3, description="times that false alarms are sorted into types and experts are trained on them"
     )
+    target_sensitivity: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (), description="shares of lesions, such as 0.9, for which operating points are chosen besides the usual ones"
+    )
+    target_fp_per_case: tuple[Positive, ...] = Field(
+        (), description="false alarms a case for which operating points are chosen besides the usual ones"
+    )
     seed: int = Field(0, ge=0, description="seed of every random choice")
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtann.backends.device import choose_device
 from mtann.cases import TrainingCase
-from mtann.detection.operating_points import OperatingPoint, choose_operating_points
+from mtann.choosing import Choice, choose_from
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
 from mtann.evaluation.overlap import SegmentationThreshold, choose_segmentation_threshold
@@ -33,6 +33,7 @@ from mtann.preprocess.choose import Preprocessing, check_channel_names, choose_c
 from mtann.preprocess.grid import default_spacing_mm
 from mtann.preprocess.mask import MaskKind, choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
+from mtann.preprocess.typical import measure_typical
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.report.training import TrainingReport
 from mtann.report.training_page import training_page
@@ -126,6 +127,10 @@ def _teach(
         )
     learnt = _learn(taught, folds, plan, run.part(0.15, 0.4 if learning_curve else 0.98))
     curve = learn_curve(taught, folds, learnt.findings, plan, run.part(0.4, 0.98)) if learning_curve else None
+    typical = measure_typical(
+        [one.prepared for one in taught], [case.channels[0].geometry for case in cases], draft.channel_names
+    )
+    draft = draft.model_copy(update={"typical_inputs": typical})
     bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks)
     return bundle, make_report(bundle, taught, learnt.findings, learnt.experts, curve)
 
@@ -137,7 +142,7 @@ class _Learnt:
     networks: tuple["MTANN", ...]
     findings: Findings
     experts: Experts | None
-    points: tuple[OperatingPoint, ...]
+    choice: Choice
     segmentation: SegmentationThreshold | None
 
 
@@ -146,18 +151,13 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
     fitted = fit_networks(taught, folds, plan, run.part(0.0, 0.7 * share))
     findings = out_of_fold(fitted, taught, folds, plan, run.part(0.7 * share, share))
     single = fitted.of_fold(None)
-    lesions: list[Sequence[float]] = [one.match.lesion_scores for one in findings.cases]
-    alarms: list[Sequence[float]] = [one.match.false_alarm_scores for one in findings.cases]
     experts = None
-    if plan.training.max_experts and any(np.isfinite(scores).any() for scores in lesions):
+    if plan.training.max_experts and any(np.isfinite(one.match.lesion_scores).any() for one in findings.cases):
         experts = teach_experts(fitted, findings, taught, folds, plan, run.part(share, 1.0))
-        pairs = list(zip(experts.cases, experts.combined, strict=True))
-        lesions = [case.lesion_scores(scores) for case, scores in pairs]
-        alarms = [case.false_alarm_scores(scores) for case, scores in pairs]
-    points = choose_operating_points(lesions, alarms, findings.chosen_on)
+    choice = choose_from(findings, taught, experts, plan.training)
     segmentation = choose_segmentation_threshold([one.overlap for one in findings.cases], findings.chosen_on)
     networks = (single, *(experts.networks if experts else ()))
-    return _Learnt(networks, findings, experts, points, segmentation)
+    return _Learnt(networks, findings, experts, choice, segmentation)
 
 
 def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: TrainingSettings) -> list[TrainingCase]:
@@ -264,7 +264,7 @@ def _describe(cases: Sequence[TrainingCase], plan: TrainingPlan, /, **fields: An
 
 def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
     """Add what training brought out: operating points, how far down candidates are kept, and what to know."""
-    notes, points = list(draft.notes), learnt.points
+    notes, points = list(draft.notes), learnt.choice.points
     if outside and draft.training.task == "detection":
         notes.append(
             f"{outside} of {draft.training_lesions} training lesions lie outside the tissue that is searched "
@@ -279,6 +279,8 @@ def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
         detection = detection.model_copy(update={"score_floor": min(detection.score_floor, _FLOOR_SHARE * lowest)})
     update: dict[str, Any] = {
         "operating_points": points,
+        "refused_points": learnt.choice.refused,
+        "calibration": learnt.choice.calibration,
         "segmentation": learnt.segmentation,
         "detection": detection,
         "notes": tuple(notes),

@@ -25,12 +25,15 @@ ORDER = (
     ("evaluation", "explanation", "models"),
     ("report",),
     ("given_files",),
+    ("study_files",),
     ("fitting",),
     ("out_of_fold",),
     ("experts", "thinning"),
+    ("choosing",),
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
     ("enhancement", "filtering", "segmentation"),
+    ("unets",),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from mtann.detection.calibration import Calibration
 from mtann.detection.candidate import Candidate
 from mtann.detection.combination import Combination
 from mtann.detection.measure import measure
@@ -100,6 +101,14 @@ def rescore(
 def report_from(candidates: Sequence[Candidate], threshold: float) -> tuple[Candidate, ...]:
     """The candidates with those marked as reported whose score reaches the threshold."""
     return tuple(replace(candidate, reported=candidate.score >= threshold) for candidate in candidates)
+
+
+def with_probabilities(candidates: Sequence[Candidate], calibration: Calibration | None) -> tuple[Candidate, ...]:
+    """The candidates with their calibrated probabilities; without a calibration they have none."""
+    if calibration is None or not candidates:
+        return tuple(candidates)
+    chances = calibration.apply([candidate.score for candidate in candidates]).tolist()
+    return tuple(replace(one, probability=chance) for one, chance in zip(candidates, chances, strict=True))
 
 
 def _describe(

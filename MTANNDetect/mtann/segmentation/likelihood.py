@@ -1,7 +1,6 @@
 """Outlining whole lesions: where a likelihood reaches the threshold that covered outlined lesions best."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,65 +8,59 @@ from mtann.backends.device import choose_device
 from mtann.errors import ModelError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
-from mtann.models.catalogue import open_model
-from mtann.pipeline import Threshold, channels_in_order, scan_case
+from mtann.pipeline import Threshold, channels_in_order, image_warnings, input_references, scan_case
 from mtann.preprocess.grid import resample_mask, restore
 from mtann.preprocess.prepare import prepare
-from mtann.progress import CancelCheck, ProgressCallback, Run
-from mtann.settings import Device
+from mtann.progress import Run
+from mtann.segmentation.result import Segmentation, SegmentationSettings, SegmentedLabel
 from mtann.volume import Volume
 
+_FOR_UNETS = {"folds", "mirroring", "overlap", "probabilities", "backend", "precision"}
 
-def segment(
+
+def segment_by_likelihood(
     volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
-    model: ModelBundle | Path | str,
-    *,
-    mask: Volume | None = None,
-    threshold: float | None = None,
-    device: Device = "auto",
-    warn: Callable[[str], None] | None = None,
-    progress: ProgressCallback | None = None,
-    cancelled: CancelCheck | None = None,
-) -> Volume:
-    """A label map of one case's lesions (uint8, 1 within them) on the grid of its first channel.
+    bundle: ModelBundle,
+    settings: SegmentationSettings,
+    mask: Volume | None,
+    run: Run,
+) -> Segmentation:
+    """A label map of one case's lesions, 1 within them.
 
     The single MTANN alone is asked: experts judge candidates, not voxels.
 
-    Args:
-        volumes: The case's channels: one image, images in the model's order, or images by channel name.
-        model: A bundle, its folder, or its name.
-        mask: Where to look (non-zero voxels); found as the model's description says if None.
-        threshold: Least likelihood of a lesion's voxels; the model's own if None.
-        device: Where to compute.
-        warn: Called with what a reader of the map must know about the input.
-        progress: Called with stage, fraction and message.
-        cancelled: Asked often whether to stop.
-
     Raises:
         ModelError: The model was not taught on outlines, so it has no threshold, and none was given.
-        MTANNError: Something about the input, the model or a setting must be mended; the message says what.
-        CancelledError: ``cancelled`` answered True.
+        MTANNError: Something about the input or a setting must be mended; the message says what.
+        CancelledError: The user asked to stop.
     """
-    run = Run(progress, cancelled)
-    bundle = open_model(model)
-    chosen = resolve_segmentation(bundle.card, threshold)
-    where = choose_device(device)
-    channels = channels_in_order(volumes, bundle.card)
+    _refuse_options(settings)
+    card = bundle.card
+    chosen = resolve_segmentation(card, settings.threshold)
+    where = choose_device(settings.device)
+    channels = channels_in_order(volumes, card)
     first = channels[0]
-    prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
-    if warn is not None:
-        for warning in prepared.warnings:
-            warn(warning)
+    prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
     single = bundle.networks()[0]
-    tile_voxels = bundle.card.detection.tile_voxels
     likelihood = restore(
-        scan_case(single, prepared, tile_voxels, where, run.part(0.1, 0.95)), prepared.grid, first.geometry
+        scan_case(single, prepared, card.detection.tile_voxels, where, run.part(0.1, 0.95)),
+        prepared.grid,
+        first.geometry,
     )
     found = likelihood >= chosen.value
     if mask is not None:
         found &= resample_mask(mask, first.geometry)
     run.report("done", 1.0, "The segmentation is ready")
-    return first.with_array(found.astype(np.uint8), f"{first.name} {bundle.card.class_name}")
+    volume_mm3 = float(np.count_nonzero(found) * first.geometry.voxel_volume_mm3)
+    return Segmentation(
+        label_map=first.with_array(found.astype(np.uint8), f"{first.name} {card.class_name}"),
+        labels=(SegmentedLabel(card.class_name, (1,), volume_mm3),),
+        model=bundle.reference,
+        inputs=input_references(channels, card, mask),
+        settings=settings.model_copy(update={"threshold": chosen.value}),
+        origin=chosen.origin,
+        warnings=tuple(image_warnings(prepared, card, first)),
+    )
 
 
 def resolve_segmentation(card: ModelCard, threshold: float | None = None) -> Threshold:
@@ -90,3 +83,9 @@ def resolve_segmentation(card: ModelCard, threshold: float | None = None) -> Thr
     return Threshold(
         own.threshold, f"the model's own, of Dice coefficient {own.dice:.2f} in {own.cases} cases, on {own.chosen_on}"
     )
+
+
+def _refuse_options(settings: SegmentationSettings) -> None:
+    plain = SegmentationSettings()
+    if given := sorted(name for name in _FOR_UNETS if getattr(settings, name) != getattr(plain, name)):
+        raise SettingsError(f"The model is an MTANN; {', '.join(given)} are for U-Nets. Leave them out.")
