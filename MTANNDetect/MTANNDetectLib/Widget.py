@@ -16,6 +16,7 @@ from .Panels.ReviewPanel import ReviewPanel
 from .Panels.RunPanel import RunPanel
 from .Panels.TeachPanel import TeachPanel
 from .Presenters.RunPresenter import Failure
+from .Speeds import Speeds
 
 __all__ = ["MAX_CHANNELS", "DetectPanel"]
 
@@ -30,7 +31,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         uiPath: The ``.ui`` file.
         runner: Who computes.
         parameterNode: Gives the scene's node in which the user's choices are kept.
-        rates: Measured speeds, to tell how long a run will take.
+        rates: Measured speeds, to tell how long a run will take; those that are kept on this machine if None.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         self.inputs = InputsPanel(self.ui, models, self.onInputs, self.told)
         self.results = ResultsPanel(self.ui, self.inputs.landmarks, self.onResults)
         self.review = ReviewPanel(self.ui, self.results)
-        speeds = {} if rates is None else rates
+        speeds = Speeds() if rates is None else rates
         self.run = RunPanel(self.ui, self.inputs, runner, speeds, self.isTeaching, self.onRunning, self.results.open)
         self.teach = TeachPanel(self.ui, self.inputs, runner, self.isDetecting, self.onRunning)
         self._ready = True
