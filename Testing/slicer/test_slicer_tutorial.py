@@ -54,7 +54,7 @@ def test_the_tutorial_runs_as_it_stands(console, capsys):
     for block in BLOCKS:
         exec(compile(block, "scripting.md", "exec"), console)
         printed.append(capsys.readouterr().out)
-    assert len(BLOCKS) == 10
+    assert len(BLOCKS) == 11
     assert "head-phantom-t1c" in printed[0]
     found, sensitive, strict = console["found"].result, console["sensitive"].result, console["strict"].result
     assert len(strict.reported) <= len(found.reported) <= len(sensitive.reported)
