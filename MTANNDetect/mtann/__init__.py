@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from mtann.pipeline import detect
     from mtann.segmentation.segment import segment
     from mtann.teach import train
+    from mtann.unets.two_stage import detect_then_segment
 
 __version__ = VERSION
 __all__ = [
     "__version__",
     "detect",
+    "detect_then_segment",
     "enhance",
     "explain",
     "filter_candidates",
@@ -33,6 +35,7 @@ __all__ = [
 
 _LAZY = {
     "detect": "mtann.pipeline",
+    "detect_then_segment": "mtann.unets.two_stage",
     "enhance": "mtann.enhancement.enhance",
     "explain": "mtann.explaining",
     "filter_candidates": "mtann.filtering",

@@ -18,6 +18,7 @@ ORDER = (
     ("volume*",),
     ("phantoms", "planning", "preprocess", "sampling"),
     ("cases",),
+    ("data_set",),
     ("backends", "networks", "synthetic"),
     ("inference", "training"),
     ("detection",),
@@ -32,6 +33,7 @@ ORDER = (
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
     ("enhancement", "filtering", "segmentation"),
+    ("unets",),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )
