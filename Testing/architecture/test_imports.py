@@ -18,6 +18,7 @@ ORDER = (
     ("volume*",),
     ("phantoms", "planning", "preprocess", "sampling"),
     ("cases",),
+    ("data_set",),
     ("backends", "networks", "synthetic"),
     ("inference", "training"),
     ("detection",),
