@@ -30,7 +30,11 @@ def add_planned(parser: argparse.ArgumentParser) -> None:
         "--plan", required=True, type=Path, metavar="DIR", help="folder that 'mtann plan' wrote plan.json into"
     )
     parser.add_argument(
-        "--cases", required=True, type=Path, metavar="CASES", help="the CSV or raw folder that was planned for"
+        "--cases",
+        required=True,
+        type=Path,
+        metavar="CASES",
+        help="the CSV, or nnU-Net's raw folder, that it was made for",
     )
     parser.add_argument(
         "--likelihood-from",

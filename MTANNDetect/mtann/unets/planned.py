@@ -37,8 +37,8 @@ def read_cases(path: Path, plan: Plan) -> tuple[LabelledCase, ...]:
         data_set = read_data_set(path)
         if data_set.channels != plan.channels:
             raise CasesError(
-                f"'{path.name}' has the channels {', '.join(data_set.channels)}, but the plan those of another data set: "
-                f"{', '.join(plan.channels)}. Give the data set that was planned for, or plan again."
+                f"'{path.name}' has the channels {', '.join(data_set.channels)}, but the plan those of "
+                f"another data set: {', '.join(plan.channels)}. Give the data set that was planned for, or plan again."
             )
         return data_set.cases
     found = []
