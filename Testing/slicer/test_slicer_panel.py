@@ -80,8 +80,8 @@ def test_a_run_hands_on_what_was_chosen_and_shows_how_it_goes(panel, oblique_ima
 def test_operating_points_stand_from_sensitive_to_specific(panel, oblique_image):
     combo = plain(panel.ui.operatingPointSelector)
     assert [combo.itemText(index) for index in range(combo.count())] == [
-        "High sensitivity: finds 100 %, 3.0 false alarms a case",
-        "Balanced: finds 90 %, 0.8 false alarms a case",
+        "High sensitivity: 100 % found, 3.0 false a case",
+        "Balanced: 90 % found, 0.8 false a case",
         "From a threshold of your own",
     ]
     assert combo.currentIndex() == 1
