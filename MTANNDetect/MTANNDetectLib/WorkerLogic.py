@@ -206,6 +206,7 @@ class WorkerCalls:
         device: str = "auto",
         onProgress: JobCallback | None = None,
         onDone: JobCallback | None = None,
+        **settings: Any,
     ) -> Job:
         """Teach a model the lesions that it missed and the candidates that were rejected, in the background.
 
@@ -220,6 +221,7 @@ class WorkerCalls:
             "output": Path(output),
             "name": name,
             "device": device,
+            **settings,
         }
         return self.submit("retrain", arguments, onProgress=onProgress, onDone=onDone)
 
