@@ -10,7 +10,7 @@ MOST_BYTES = 2_000_000
 
 
 def test_the_models_that_the_documentation_names_are_there() -> None:
-    assert NAMES == ["head-phantom-t1c", "lung-nodule-ct"]
+    assert NAMES == ["enhancing-lesion-t1c", "head-phantom-t1c", "lung-nodule-ct"]
     assert [entry.name for entry in list_models() if entry.bundled] == NAMES
 
 
@@ -30,6 +30,7 @@ def test_it_loads_says_what_it_is_for_and_weighs_little(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "channel", "mask", "words"),
     [
+        ("enhancing-lesion-t1c", "t1c", "brain", ("Lesjak", "CC-BY", "not on real metastases")),
         ("lung-nodule-ct", "ct", "lung", ("Armato", "CC BY 3.0", "Not tested on whole chests")),
     ],
 )
