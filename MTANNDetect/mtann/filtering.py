@@ -6,11 +6,10 @@ about the candidate, and a threshold on it tells lesions from non-lesions.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtann.backends.device import choose_device
+from mtann.backends.computation import choose_for_mtann
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
 from mtann.detection.find import report_from, rescore, with_probabilities
 from mtann.detection.given import GivenCandidate, as_candidates, covered_voxels, paint
@@ -24,11 +23,8 @@ from mtann.preprocess.grid import restore
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.radius import with_radii
-from mtann.settings import DetectionSettings, Device
+from mtann.settings import Backend, DetectionSettings, Device, Precision
 from mtann.volume import Volume
-
-if TYPE_CHECKING:
-    import torch
 
 _MOST = int(np.iinfo(np.uint16).max)
 _MOST_NAMED = 10
@@ -45,6 +41,9 @@ def filter_candidates(
     operating_point: str = "balanced",
     source: str = "candidates",
     device: Device = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    prepared: PreparedCase | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> DetectionResult:
@@ -60,6 +59,9 @@ def filter_candidates(
         operating_point: Which of the model's thresholds to use.
         source: What to call the candidates in the result: a file or node name.
         device: Where to compute.
+        backend: What evaluates networks.
+        precision: Of the numbers within a network; ``auto`` is float32.
+        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -71,14 +73,14 @@ def filter_candidates(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    bundle, where = open_model(model), choose_device(device)
+    bundle, how = open_model(model), choose_for_mtann(device, backend, precision)
     settings = settings or bundle.card.detection
     chosen = resolve_threshold(bundle.card, threshold, operating_point, "classification")
     image, *_ = channels = channels_in_order(volumes, bundle.card)
     _check(candidates, image)
-    prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
-    likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
-    labels, scored = _scored(candidates, bundle, prepared, channels, where, run.part(0.8, 1.0))
+    prepared = prepared or prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
+    likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, how, run.part(0.1, 0.8))
+    labels, scored = _scored(candidates, bundle, prepared, channels, how.device, run.part(0.8, 1.0))
     scored = with_probabilities(scored, bundle.card.calibration_for("classification"))
     run.report("done", 1.0, f"{len(scored)} candidates")
     known = image_warnings(prepared, bundle.card, image)
@@ -93,6 +95,7 @@ def filter_candidates(
         threshold=chosen.value,
         threshold_origin=chosen.origin,
         warnings=(*known, *chosen.warnings, *_outside_tissue(candidates, prepared)),
+        computation=how,
     )
 
 
@@ -101,7 +104,7 @@ def _scored(
     bundle: ModelBundle,
     prepared: PreparedCase,
     channels: Sequence[Volume],
-    device: "torch.device",
+    device: str,
     run: Run,
 ) -> tuple[LabelVolume, tuple[Candidate, ...]]:
     """The label map on the first channel's grid, and the candidates by descending score."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mtann.backends.device import choose_device
+from mtann.backends.computation import Computation, choose_for_mtann
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
 from mtann.detection.find import find_candidates, report_from, rescore, with_probabilities
 from mtann.errors import ImageError, MTANNError, SettingsError
@@ -21,12 +21,10 @@ from mtann.preprocess.grid import FloatVolume
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.preprocess.typical import unlike_training
 from mtann.progress import CancelCheck, ProgressCallback, Run
-from mtann.settings import DetectionSettings, Device, Task
+from mtann.settings import Backend, DetectionSettings, Device, Precision, Task
 from mtann.volume import Volume
 
 if TYPE_CHECKING:
-    import torch
-
     from mtann.networks.mtann import MTANN
 
 
@@ -39,6 +37,9 @@ def detect(
     threshold: float | None = None,
     operating_point: str = "balanced",
     device: Device = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    prepared: PreparedCase | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> DetectionResult:
@@ -52,6 +53,9 @@ def detect(
         threshold: Score from which candidates are reported; that of the operating point if None.
         operating_point: Which of the model's thresholds to use.
         device: Where to compute.
+        backend: What evaluates networks.
+        precision: Of the numbers within a network; ``auto`` is float32.
+        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -67,16 +71,16 @@ def detect(
     card = bundle.card
     settings = settings or card.detection
     chosen = resolve_threshold(card, threshold, operating_point)
-    where = choose_device(device)
+    how = choose_for_mtann(device, backend, precision)
     first, *_ = channels = channels_in_order(volumes, card)
-    prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
+    prepared = prepared or prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
     single, *experts = bundle.networks()
-    likelihood = scan_case(single, prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
+    likelihood = scan_case(single, prepared, settings.tile_voxels, how, run.part(0.1, 0.8))
     restored, labels, candidates = find_candidates(
         likelihood, prepared.grid, prepared.mask, first.geometry, settings, card.class_name, run.part(0.8, 0.95)
     )
     if experts:
-        scores = _ask_experts(experts, prepared, candidates, where, run.part(0.95, 1.0))
+        scores = _ask_experts(experts, prepared, candidates, how.device, run.part(0.95, 1.0))
         labels, candidates = rescore(labels, candidates, scores, card.combination)
     run.report("done", 1.0, f"{len(candidates)} candidates")
     return DetectionResult(
@@ -89,6 +93,7 @@ def detect(
         threshold=chosen.value,
         threshold_origin=chosen.origin,
         warnings=(*image_warnings(prepared, card, first), *chosen.warnings),
+        computation=how,
     )
 
 
@@ -121,7 +126,7 @@ def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
 
 
 def scan_case(
-    network: "MTANN", prepared: PreparedCase, tile_voxels: int, device: "torch.device", run: Run
+    network: "MTANN", prepared: PreparedCase, tile_voxels: int, computation: Computation, run: Run
 ) -> FloatVolume:
     """The likelihood volume on the model's grid, averaged over repetitions; says what to do where memory runs out.
 
@@ -134,13 +139,15 @@ def scan_case(
     from mtann.inference.scan import scan
 
     try:
-        members = scan(network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
+        members = scan(
+            network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, computation=computation, run=run
+        )
         likelihood: FloatVolume = members.mean(axis=0)
         return likelihood
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MTANNError(
-            f"Memory ran out while scanning on {device}. Use smaller tiles (setting tile_voxels, now {tile_voxels}), "
-            "close other programs, or compute on the CPU."
+            f"Memory ran out while scanning on {computation.device}. Use smaller tiles (setting tile_voxels, now "
+            f"{tile_voxels}), close other programs, or compute on the CPU."
         ) from error
 
 
@@ -148,7 +155,7 @@ def _ask_experts(
     experts: Sequence["MTANN"],
     prepared: PreparedCase,
     candidates: Sequence[Candidate],
-    device: "torch.device",
+    device: str,
     run: Run,
 ) -> npt.NDArray[np.float64]:
     """Scores (networks, candidates) of the single MTANN and of each expert."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtann.backends.device import choose_device
+from mtann.backends.computation import choose_for_mtann
 from mtann.errors import ModelError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
@@ -14,7 +14,7 @@ from mtann.pipeline import Threshold, channels_in_order, image_warnings, scan_ca
 from mtann.preprocess.grid import resample_mask, restore
 from mtann.preprocess.prepare import prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
-from mtann.settings import Device
+from mtann.settings import Backend, Device, Precision
 from mtann.volume import Volume
 
 
@@ -25,6 +25,8 @@ def segment(
     mask: Volume | None = None,
     threshold: float | None = None,
     device: Device = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
     warn: Callable[[str], None] | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
@@ -39,6 +41,8 @@ def segment(
         mask: Where to look (non-zero voxels); found as the model's description says if None.
         threshold: Least likelihood of a lesion's voxels; the model's own if None.
         device: Where to compute.
+        backend: What evaluates networks.
+        precision: Of the numbers within a network; ``auto`` is float32.
         warn: Called with what a reader of the map must know about the input.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
@@ -51,7 +55,7 @@ def segment(
     run = Run(progress, cancelled)
     bundle = open_model(model)
     chosen = resolve_segmentation(bundle.card, threshold)
-    where = choose_device(device)
+    how = choose_for_mtann(device, backend, precision)
     channels = channels_in_order(volumes, bundle.card)
     first = channels[0]
     prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
@@ -61,7 +65,7 @@ def segment(
     single = bundle.networks()[0]
     tile_voxels = bundle.card.detection.tile_voxels
     likelihood = restore(
-        scan_case(single, prepared, tile_voxels, where, run.part(0.1, 0.95)), prepared.grid, first.geometry
+        scan_case(single, prepared, tile_voxels, how, run.part(0.1, 0.95)), prepared.grid, first.geometry
     )
     found = likelihood >= chosen.value
     if mask is not None:

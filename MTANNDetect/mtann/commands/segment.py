@@ -2,14 +2,16 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mtann.backends.computation import choose_for_mtann
 from mtann.commands.console import Console
 from mtann.commands.inputs import add_images, read_channels
-from mtann.commands.options import add_common, add_device
+from mtann.commands.options import add_backend, add_common, add_device
 from mtann.models.catalogue import open_model
 from mtann.output_folder import FolderKind, check_output, recover_folder, replace_folder
 from mtann.segmentation import resolve_segmentation, segment
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=float, metavar="X", help="least likelihood of a lesion's voxels (default: the model's)"
     )
     add_device(parser)
+    add_backend(parser)
     add_common(parser)
 
 
@@ -58,6 +61,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         mask=mask,
         threshold=arguments.threshold,
         device=arguments.device,
+        backend=arguments.backend,
+        precision=arguments.precision,
         warn=warnings.append,
         progress=console.progress,
     )
@@ -68,6 +73,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "model": {"name": bundle.card.name, "version": bundle.card.version, "sha256": bundle.sha256},
         "inputs": {name: volume.sha256 for name, volume in volumes.items()},
         "mask": mask.sha256 if mask else None,
+        "computation": asdict(choose_for_mtann(arguments.device, arguments.backend, arguments.precision)),
         "threshold": chosen.value,
         "threshold_origin": chosen.origin,
         "labels": {"1": bundle.card.class_name},

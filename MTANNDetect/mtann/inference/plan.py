@@ -25,8 +25,8 @@ _TRANSFORM_OTHER_NS = 3.4
 _MOVE_NS = 0.7
 """The same for putting spectra in order."""
 _SIZES = (16, 20, 24, 32, 36, 40, 48, 56, 60, 64, 72, 80, 88, 96, 108, 112, 120, 128, 144, 160, 192, 256)
-_MOST_FILTERS = 300_000_000
-"""Bytes that kernels' spectra may take."""
+_MOST_FILTERS = 500_000_000
+"""Bytes that the kernels' spectra of all networks may take."""
 _SLAB_BYTES = 6_000_000
 """Size of the sums that are held at a time: what stays in the processor's caches is finished fastest."""
 
@@ -56,6 +56,7 @@ def plan_scan(
     tile_voxels: int,
     strides: tuple[int, int, int] = (1, 1, 1),
     device: torch.device | str = "cpu",
+    together: int = 1,
 ) -> ScanPlan:
     """The cheapest way to scan a box.
 
@@ -65,11 +66,12 @@ def plan_scan(
         tile_voxels: Largest edge of a tile.
         strides: Only each so manieth voxel along an axis is asked for.
         device: Where to compute; what is not measured, as graphics cards, convolves directly.
+        together: How many such networks are scanned at once, so that memory must hold the kernels of all.
     """
     direct = direct_plan(layers, box_zyx, tile_voxels, strides)
     if torch.device(device).type != "cpu":
         return direct
-    return min([direct, *fourier_plans(layers, box_zyx, tile_voxels, strides)], key=lambda plan: plan.cost_ns)
+    return min([direct, *fourier_plans(layers, box_zyx, tile_voxels, strides, together)], key=lambda plan: plan.cost_ns)
 
 
 def direct_plan(
@@ -85,7 +87,7 @@ def direct_plan(
 
 
 def fourier_plans(
-    layers: ScanLayers, box_zyx: Sequence[int], tile_voxels: int, strides: tuple[int, int, int]
+    layers: ScanLayers, box_zyx: Sequence[int], tile_voxels: int, strides: tuple[int, int, int], together: int = 1
 ) -> list[ScanPlan]:
     """Every size of transform that may be worth its cost."""
     _, radius_y, radius_x = layers.radius_zyx
@@ -95,10 +97,7 @@ def fourier_plans(
     for size_y in _sizes(box_zyx[1], radius_y, tile_voxels, strides[1]):
         for size_x in _sizes(box_zyx[2], radius_x, tile_voxels, strides[2]):
             points = size_y * size_x
-            if (
-                4 * points * taps * layers.channels * layers.units * (2 if taps * layers.channels <= 16 else 1)
-                > _MOST_FILTERS
-            ):
+            if 4 * points * taps * layers.channels * layers.units * together > _MOST_FILTERS:
                 continue
             tile = [
                 min(n, (size - 2 * radius) // step * step)

@@ -45,6 +45,7 @@ def html_text(
         filters=filters,
         intended_use=intended_use,
         software=software_versions(),
+        computation=result.computation,
         notice=RESEARCH_USE_NOTICE,
         definitions=DEFINITIONS,
         count=count_words,

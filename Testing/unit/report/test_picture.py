@@ -96,7 +96,7 @@ def test_outlines_have_the_area_of_the_candidate() -> None:
     image, result = make_result(geometry, (sphere,))
     for plane in (AXIAL, CORONAL):
         view = View(plane, sphere[0], 60.0, 60.0, 0.5)
-        ((found, share),) = make_scene(image, result).outlines(view)
+        ((found, _, share),) = make_scene(image, result).outlines(view)
         assert found == result.candidates[0]
         assert np.count_nonzero(share >= 0.5) * 0.25 == pytest.approx(np.pi * 81, rel=0.05)
     assert make_scene(image, result).outlines(View(AXIAL, (0.0, 0.0, -20.0), 60.0, 60.0, 1.0)) == []
