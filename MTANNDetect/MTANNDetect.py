@@ -15,6 +15,7 @@ from slicer.ScriptedLoadableModule import (
 if str(Path(__file__).parent) not in sys.path:
     sys.path.append(str(Path(__file__).parent))
 
+from MTANNDetectLib import Dependencies
 from MTANNDetectLib.Logic import DetectLogic
 from MTANNDetectLib.SampleImages import registerSampleData
 from MTANNDetectLib.SelfTest import runSelfTest
@@ -53,6 +54,7 @@ class MTANNDetectWidget(ScriptedLoadableModuleWidget):
             self.resourcePath("UI/MTANNDetect.ui"),
             WorkerRunner(self.logic),
             self.logic.getParameterNode,
+            Dependencies,
         )
         self.layout.addWidget(self.panel.root)
 

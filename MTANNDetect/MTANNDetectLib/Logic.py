@@ -9,6 +9,7 @@ import slicer
 from mtann.progress import CancelCheck, ProgressCallback
 
 from .CaseNodes import TrainingNodes, VolumeNodes, imagesFromNodes, requireStillThere, trainingCaseFromNodes
+from .LabelAdapter import SegmentedNodes, nodesFromSegmentation
 from .LesionAdapter import lesionsFromNode
 from .Library import libraryModule
 from .Models import addFolder, availableModels, removeModel
@@ -18,6 +19,7 @@ from .WorkerLogic import WorkerCalls
 
 if TYPE_CHECKING:
     from mtann.models.bundle import ModelBundle
+    from mtann.segmentation.result import SegmentationSettings
     from mtann.settings import DetectionSettings
 
 __all__ = ["DetectLogic", "TrainingNodes", "trainingCaseFromNodes"]
@@ -165,6 +167,56 @@ class DetectLogic(WorkerCalls):
         )
         requireStillThere(images.node)
         return nodesFromResult(result, images.node)
+
+    def segment(
+        self,
+        volumeNodes: VolumeNodes,
+        model: "ModelBundle | Path | str",
+        *,
+        around: slicer.vtkMRMLNode | None = None,
+        mask: slicer.vtkMRMLNode | None = None,
+        settings: "SegmentationSettings | None" = None,
+        progress: ProgressCallback | None = None,
+        cancelled: CancelCheck | None = None,
+    ) -> SegmentedNodes:
+        """Segment one patient's images and add a segmentation node with one segment a label to the scene.
+
+        For example, in the Python console, with a model folder of nnU-Net v2::
+
+            nodes = [slicer.util.getNode(name) for name in ("FLAIR", "T1")]
+            found = MTANNDetectLogic().segment(nodes, model="/path/nnUNetTrainer__nnUNetPlans__3d_fullres")
+            for label in found.result.labels:
+                print(label.name, label.volume_mm3)
+
+        Regions that overlap give overlapping segments. Names that are known, such as "enhancing tumor" or "liver", get
+        their standard terminology and colour.
+
+        Args:
+            volumeNodes: As for :meth:`detect`.
+            model: Name or folder of a model that segments, a model folder of nnU-Net v2, or a bundle.
+            around: Point list, label map or segmentation: only about these places a U-Net segments, which takes less
+                time; everywhere else the result is empty.
+            mask: Label map or segmentation node within which an MTANN looks.
+            settings: Folds, mirroring, overlap, backend and so on; the defaults if None.
+            progress: As for :meth:`detect`.
+            cancelled: As for :meth:`detect`.
+
+        Raises:
+            MTANNError: Something about the input, the model or a setting must be mended; the message says what.
+            CancelledError: ``cancelled`` answered True.
+        """
+        images = imagesFromNodes(volumeNodes, mask)
+        result = libraryModule("mtann.segmentation.segment").segment(
+            images.volumes,
+            model,
+            settings,
+            mask=images.mask,
+            around=None if around is None else lesionsFromNode(around, images.node, images.geometry),
+            progress=progress,
+            cancelled=cancelled,
+        )
+        requireStillThere(images.node)
+        return nodesFromSegmentation(result, images.node)
 
     def train(
         self,

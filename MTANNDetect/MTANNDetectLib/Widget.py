@@ -14,6 +14,7 @@ from .Panels.QtTools import connect, makeTimer, say
 from .Panels.ResultsPanel import ResultsPanel
 from .Panels.ReviewPanel import ReviewPanel
 from .Panels.RunPanel import RunPanel
+from .Panels.SetupPanel import Installer, SetupPanel
 from .Panels.TeachPanel import TeachPanel
 from .Presenters.RunPresenter import Failure
 
@@ -30,6 +31,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         uiPath: The ``.ui`` file.
         runner: Who computes.
         parameterNode: Gives the scene's node in which the user's choices are kept.
+        installer: Who installs what this Slicer lacks.
         rates: Measured speeds, to tell how long a run will take.
     """
 
@@ -39,6 +41,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         uiPath: Path | str,
         runner: Runner,
         parameterNode: Callable[[], Any],
+        installer: Installer,
         rates: MutableMapping[str, float] | None = None,
     ) -> None:
         super().__init__()
@@ -47,6 +50,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         self.root = slicer.util.loadUI(str(uiPath))
         self.ui = slicer.util.childWidgetVariables(self.root)
         self.root.setMRMLScene(slicer.mrmlScene)
+        self.setup = SetupPanel(self.ui, installer, self.onInstalled)
         self.inputs = InputsPanel(self.ui, models, self.onInputs, self.told)
         self.results = ResultsPanel(self.ui, self.inputs.landmarks, self.onResults)
         self.review = ReviewPanel(self.ui, self.results)
@@ -60,6 +64,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent):
             self.addObserver(scene, event, self.onSceneChanged)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneOpened)
+        connect(self.ui.cancelButton, "clicked()", self.onCancel)
         self._connectChoices()
         self.refreshModels()
         self.parameters.restore()
@@ -91,12 +96,23 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         self.teach.controller.discard()
         self._runner.close()
 
+    def onCancel(self) -> None:
+        """Stop what is being computed."""
+        self.run.controller.cancel()
+        self.teach.controller.cancel()
+
     def enter(self) -> None:
         """The user came to the module: look for new models, and start whoever computes."""
+        self.setup.refresh()
         self.refreshModels()
-        if not self._warm:
+        if not self._warm and not self.setup.isMissing:
             self._warm = True
             self._runner.warmUp(self.onRunning, self.onNotReady)
+
+    def onInstalled(self) -> None:
+        """Everything is there now: go on."""
+        self._warm = False
+        self.enter()
 
     def onNotReady(self, failure: Failure) -> None:
         """Nothing can be computed yet: say why; the next visit tries again."""

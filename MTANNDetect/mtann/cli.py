@@ -25,6 +25,7 @@ _COMMANDS = {
     "segment": "outline whole lesions with a model taught on outlines",
     "enhance": "turn an image into another with a taught model",
     "train": "teach a model from images",
+    "crossval": "teach planned U-Nets in folds, and make one model of what does best",
     "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
     "evaluate": "measure predictions against references",

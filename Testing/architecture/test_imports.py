@@ -32,6 +32,7 @@ ORDER = (
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
     ("enhancement", "filtering", "segmentation"),
+    ("unets",),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

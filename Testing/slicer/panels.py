@@ -105,6 +105,35 @@ class Runner:
         self.listener.finished(Volume(labels, first.geometry))
 
 
+class Missing:
+    """What is missing, as the test says."""
+
+    def __init__(self, text=""):
+        self.text = text
+
+    def __bool__(self):
+        return bool(self.text)
+
+
+class Installer:
+    """Installs, or fails, as the test says."""
+
+    def __init__(self, missing=""):
+        self.missing = missing
+        self.error = None
+        self.installs = 0
+
+    def whatIsMissing(self):
+        return Missing(self.missing)
+
+    def install(self, report=None):
+        self.installs += 1
+        report("Installing…")
+        if self.error is not None:
+            raise self.error
+        self.missing = ""
+
+
 class Panel:
     """The panel with what it was given.
 
@@ -114,7 +143,7 @@ class Panel:
         asked: What the user was asked.
     """
 
-    def __init__(self, monkeypatch, logic=None, rates=None, runner=None):
+    def __init__(self, monkeypatch, logic=None, rates=None, runner=None, installer=None):
         self.shown, self.asked, self.answer = [], [], True
         application = QApplication.instance() or QApplication([])
         monkeypatch.setattr(slicer.util, "loadUI", loadUI)
@@ -124,7 +153,10 @@ class Panel:
         monkeypatch.setattr(slicer, "app", app, raising=False)
         self.application = application
         self.logic, self.runner, self.rates = logic or Logic(), runner or Runner(), {} if rates is None else rates
-        self.panel = DetectPanel(self.logic, UI_FILE, self.runner, self.logic.getParameterNode, self.rates)
+        self.installer = installer or Installer()
+        self.panel = DetectPanel(
+            self.logic, UI_FILE, self.runner, self.logic.getParameterNode, self.installer, self.rates
+        )
         self.ui = self.panel.ui
 
     def _ask(self, question):

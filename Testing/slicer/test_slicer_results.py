@@ -9,7 +9,7 @@ pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip ins
 
 import slicer
 import slicer.util
-from nodes import put_under, rigid
+from nodes import put_under, rigid, scene_label_map
 from results import SCORES, make_result
 
 from mtann.errors import CasesError
@@ -93,19 +93,6 @@ def test_segments_hold_the_reported_candidates_voxels(moved_image, result):
         centre = segmentation.GetSegmentCenterRAS(f"candidate_{candidate.id}")
         assert np.allclose(centre, _world(moved_image, candidate.centroid_lps_mm)[0], atol=1.5)
     assert len(colours) == 2
-
-
-def scene_label_map(segmentation, segment_id, reference):
-    """A segment's voxels on the reference volume's grid, by way of the world."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "export")
-    slicer.vtkSlicerSegmentationsModuleLogic.ExportSegmentsToLabelmapNode(segmentation, [segment_id], node, reference)
-    # The export leaves its voxels in the reference volume's coordinates.
-    array = np.zeros(slicer.util.arrayFromVolume(reference).shape)
-    exported = labelVolumeFromNode(node)
-    offset = np.round(volumeFromNode(reference).geometry.index_from_lps(exported.geometry.origin_lps_mm)).astype(int)
-    array[tuple(slice(o, o + n) for o, n in zip(offset, exported.array.shape, strict=True))] = exported.array
-    slicer.mrmlScene.RemoveNode(node)
-    return array
 
 
 def test_markups_stand_at_the_centroids_in_the_world(moved_image, result):

@@ -116,6 +116,7 @@ def test_retraining_from_a_review_gives_a_model_that_can_be_kept(panel, head, mo
     _until(panel, lambda: not panel.panel.isBusy)
     assert "Retrained from 'head-phantom-t1c'" in panel.ui.teachStatusLabel.text
     panel.press("keepButton")
+    assert panel.ui.teachStatusLabel.text == "'corrected' is among your models now, and chosen."
     assert panel.ui.modelSelector.currentText == "corrected (MTANN, your own)"
     assert (tmp_path / "models" / "corrected" / "model.json").is_file()
     assert np.isfinite(panel.panel.inputs.model.points[0].threshold)

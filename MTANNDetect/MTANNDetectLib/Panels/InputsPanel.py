@@ -77,7 +77,7 @@ class InputsPanel:
     def whatIsMissing(self) -> str:
         """Why a run cannot start yet, or nothing."""
         if self.model is None:
-            return _("Choose a model.")
+            return _("Choose a model.") if self._choices else _("There is no model to run; the reason stands below.")
         # An image may have left the scene since it was chosen.
         there = {channel: self._facts.get(channel) for channel, node in self.channelNodes.items() if node is not None}
         return InputsPresenter.whatIsMissing(self.model.channels, there)

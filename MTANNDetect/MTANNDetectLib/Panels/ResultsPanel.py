@@ -18,7 +18,10 @@ from .QtTools import connect, makeTimer, quietly, say
 
 _SETTLE_MS = 300
 _PER_CENT = 100.0
-_WIDTHS = (34, 52, 48, 52, 138)
+_WIDTHS = {0: 30, 1: 46, 2: 48, 3: 40, 5: 66}
+_WHERE = 4
+"""The column that takes what room is left."""
+_ROW_PIXELS = 24
 _NUMERIC = 4
 """The first columns hold numbers, which stand at the right."""
 
@@ -40,10 +43,11 @@ class ResultsPanel(slicer.util.VTKObservationMixin):
         self._filling = False
         ui.resultSelector.addAttribute("vtkMRMLTableNode", "MTANNDetect.result", "1")
         self._settling = makeTimer(ui.findingsTable, _SETTLE_MS, self.onSettled)
-        for column, width in enumerate(_WIDTHS):
+        for column, width in _WIDTHS.items():
             ui.findingsTable.setColumnWidth(column, width)
-        ui.findingsTable.horizontalHeader().stretchLastSection = True
+        ui.findingsTable.horizontalHeader().setSectionResizeMode(_WHERE, qt.QHeaderView.Stretch)
         ui.findingsTable.verticalHeader().visible = False
+        ui.findingsTable.verticalHeader().defaultSectionSize = _ROW_PIXELS
         connect(ui.resultSelector, "currentNodeChanged(vtkMRMLNode*)", self.onResultChosen)
         connect(ui.findingsTable, "itemSelectionChanged()", self.onRowsChosen)
         connect(ui.liveThresholdSlider, "valueChanged(double)", self.onThreshold)
@@ -91,8 +95,7 @@ class ResultsPanel(slicer.util.VTKObservationMixin):
         """Show a result under review, or that there is none."""
         self.removeObservers()
         self.session = session
-        for widget in (self.ui.findingsTable, self.ui.liveThresholdSlider, self.ui.opacitySlider):
-            widget.enabled = session is not None
+        self.ui.findingsBox.visible = session is not None
         if session is None:
             self.ui.findingsTable.setRowCount(0)
             say(self.ui.summaryLabel, _("No result yet. Press Run, or load a scene with one."))

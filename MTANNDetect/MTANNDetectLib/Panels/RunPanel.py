@@ -51,7 +51,6 @@ class RunPanel:
         self._shown: ModelChoice | None = None
         self._devices: tuple[str, ...] = ("auto",)
         connect(ui.runButton, "clicked()", self.onRun)
-        connect(ui.cancelButton, "clicked()", self.controller.cancel)
         for combo in (ui.taskSelector, ui.operatingPointSelector, ui.deviceSelector):
             connect(combo, "currentIndexChanged(int)", self.update)
         connect(ui.thresholdEdit, "textChanged(QString)", self.update)
@@ -122,11 +121,14 @@ class RunPanel:
             widget.visible = detects
         for widget in (self.ui.thresholdEdit, self.ui.thresholdLabel):
             widget.visible = detects and self.point is None
+        # An MTANN has one number format; U-Nets run in several.
+        self.ui.precisionSelector.visible = model is not None and model.kind != "mtann"
+        self.ui.progressBar.visible = running or self._isBusy()
         missing = self._inputs.whatIsMissing
         ready = model is not None and not missing
         say(self.ui.expectationLabel, self._expectation(model) if ready and model else missing)
         self.ui.runButton.enabled = ready and not running and not self._isBusy()
-        self.ui.cancelButton.enabled = running and not self.controller.isStopping
+        self.ui.cancelButton.enabled = (running or self._isBusy()) and not self.controller.isStopping
 
     def onRun(self) -> None:
         """Start the run that is chosen."""

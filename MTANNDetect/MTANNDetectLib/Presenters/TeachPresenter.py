@@ -46,8 +46,8 @@ def reviewedCase(tableId: str, name: str, findings: Sequence[Finding], threshold
 
 
 def caseText(case: ReviewedCase) -> str:
-    """A case's line in the list, such as "FLAIR: 3 lesions, 2 rejected, 1 undecided"."""
-    return _("{name}: {lesions} lesions, {wrong} rejected, {open} undecided").format(
+    """A case's line in the list, such as "FLAIR: lesions 3, rejected 2, undecided 1"."""
+    return _("{name}: lesions {lesions}, rejected {wrong}, undecided {open}").format(
         name=case.name, lesions=case.lesions, wrong=case.nonLesions, open=case.undecided
     )
 

@@ -23,9 +23,9 @@ def request_of(
     more_inputs: Mapping[str, str],
 ) -> Request:
     """What a result must agree with to count as done; images are compared by content, more inputs by their hashes."""
-    inputs = {**more_inputs, **{name: _hash(path, series) for name, path in case.channels.items()}}
+    inputs = {**more_inputs, **{name: image_hash(path, series) for name, path in case.channels.items()}}
     if case.mask:
-        inputs["mask"] = _hash(case.mask, series)
+        inputs["mask"] = image_hash(case.mask, series)
     return {
         "model": bundle.sha256,
         "inputs": inputs,
@@ -60,5 +60,6 @@ def _explained(directory: Path) -> Any:
         return None
 
 
-def _hash(path: Path, series: str | None) -> str:
+def image_hash(path: Path, series: str | None) -> str:
+    """The hash that an image read from a path carries; empty where there is none."""
     return read_volume(path, series).sha256 if path.is_dir() else hash_file(path) if path.exists() else ""

@@ -11,6 +11,7 @@ from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
 from mtann.commands.options import add_case_list, add_common, add_device, add_settings, read_settings, read_values
 from mtann.commands.train_enhancement import add_enhancement, run_enhancement
+from mtann.commands.train_unet import add_unet, run_unet
 from mtann.models.bundle import BUNDLE_FOLDER, TRAINING_REPORT_FILE, ModelBundle
 from mtann.output_folder import check_output, recover_folder
 from mtann.preprocess.choose import check_channel_names
@@ -160,4 +161,5 @@ class _Kind:
 _KINDS = {
     "mtann": _Kind("teach a model to find lesions", _add_mtann, _run_mtann),
     "enhancement": _Kind("teach a model to turn an image into another", add_enhancement, run_enhancement),
+    "unet": _Kind("teach a planned U-Net to segment: one fold, or all cases", add_unet, run_unet),
 }

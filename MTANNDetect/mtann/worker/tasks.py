@@ -77,11 +77,10 @@ def filter_candidates(job: Job, arguments: Arguments) -> Any:
 
 
 def segment(job: Job, arguments: Arguments) -> Any:
-    """Outline whole lesions: see :func:`mtann.segmentation.segment`."""
-    from mtann.segmentation import segment as function
+    """Outline lesions or segment labels: see :func:`mtann.segmentation.segment.segment`."""
+    from mtann.segmentation.segment import segment as function
 
-    result = job.call(function, arguments, warn=job.warnings.append)
-    return {"segmentation": result, "warnings": job.warnings}
+    return job.call(function, arguments)
 
 
 def enhance(job: Job, arguments: Arguments) -> Any:

@@ -33,6 +33,8 @@ def qtModule() -> types.ModuleType:
     for name in _CLASSES:
         setattr(module, name, _constructor(name))
     module.QFileDialog = types.SimpleNamespace(**dict.fromkeys(_FILE_DIALOG, _noDialog))
+    modes = QtWidgets.QHeaderView.ResizeMode
+    module.QHeaderView = types.SimpleNamespace(**{name: Number(mode) for name, mode in modes.__members__.items()})
     module.Qt = types.SimpleNamespace(
         **{
             name: Number(member)

@@ -14,6 +14,10 @@ from PySide6.QtCore import QMetaObject, QObject
 from PySide6.QtGui import QFont, QKeySequence
 from PySide6.QtWidgets import QListWidgetItem, QTableWidgetItem
 
+# PySide6 6.12 gives one reference to None too few with every call that returns None; before Python 3.12 a process dies
+# when they run out. Holding some millions more is the way round it.
+_NONES = (None,) * 4_000_000
+
 
 def strict(value: Any) -> Any:
     """A value as PythonQt would hand it over."""
