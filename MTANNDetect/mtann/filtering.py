@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtann.backends.computation import choose_for_mtann
+from mtann.backends.computation import Computation, choose_for_mtann
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
 from mtann.detection.find import report_from, rescore, with_probabilities
 from mtann.detection.given import GivenCandidate, as_candidates, covered_voxels, paint
@@ -23,7 +23,7 @@ from mtann.preprocess.grid import restore
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.radius import with_radii
-from mtann.settings import Backend, DetectionSettings, Device, Precision
+from mtann.settings import DetectionSettings, Device
 from mtann.volume import Volume
 
 _MOST = int(np.iinfo(np.uint16).max)
@@ -41,13 +41,14 @@ def filter_candidates(
     operating_point: str = "balanced",
     source: str = "candidates",
     device: Device = "auto",
-    backend: Backend = "auto",
-    precision: Precision = "auto",
+    computation: Computation | None = None,
     prepared: PreparedCase | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> DetectionResult:
-    """Score given candidates in one case.
+    """Score given candidates in one case: every one once, with its outline or sphere in the label map.
+
+    Where several meet, the map shows the best one.
 
     Args:
         volumes: As for :func:`mtann.pipeline.detect`.
@@ -59,21 +60,16 @@ def filter_candidates(
         operating_point: Which of the model's thresholds to use.
         source: What to call the candidates in the result: a file or node name.
         device: Where to compute.
-        backend: What evaluates networks.
-        precision: Of the numbers within a network; ``auto`` is float32.
+        computation: What evaluates networks, in place of ``device``; ``choose_for_mtann`` makes one.
         prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
-
-    Returns:
-        Every given candidate once, with its outline or sphere in the label map (where several meet, the best one's).
 
     Raises:
         MTANNError: Something about the input, the model or a setting must be mended; the message says what.
         CancelledError: ``cancelled`` answered True.
     """
-    run = Run(progress, cancelled)
-    bundle, how = open_model(model), choose_for_mtann(device, backend, precision)
+    run, bundle, how = Run(progress, cancelled), open_model(model), computation or choose_for_mtann(device)
     settings = settings or bundle.card.detection
     chosen = resolve_threshold(bundle.card, threshold, operating_point, "classification")
     image, *_ = channels = channels_in_order(volumes, bundle.card)
@@ -81,9 +77,7 @@ def filter_candidates(
     prepared = prepared or prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
     likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, how, run.part(0.1, 0.8))
     labels, scored = _scored(candidates, bundle, prepared, channels, how.device, run.part(0.8, 1.0))
-    scored = with_probabilities(scored, bundle.card.calibration_for("classification"))
     run.report("done", 1.0, f"{len(scored)} candidates")
-    known = image_warnings(prepared, bundle.card, image)
     given = InputReference("candidates", source, hash_given(candidates))
     return DetectionResult(
         likelihood=image.with_array(restore(likelihood, prepared.grid, image.geometry), f"{image.name} likelihood"),
@@ -94,7 +88,11 @@ def filter_candidates(
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(*known, *chosen.warnings, *_outside_tissue(candidates, prepared)),
+        warnings=(
+            *image_warnings(prepared, bundle.card, image),
+            *chosen.warnings,
+            *_outside_tissue(candidates, prepared),
+        ),
         computation=how,
     )
 
@@ -121,7 +119,8 @@ def _scored(
     combined = card.combination.apply(scores)
     weakest_first = sorted(range(len(given)), key=lambda number: (combined[number], -number))
     labels = paint(voxels, weakest_first, grid.shape_zyx)
-    return rescore(labels, unscored, scores, card.combination)
+    labels, rescored = rescore(labels, unscored, scores, card.combination)
+    return labels, with_probabilities(rescored, card.calibration_for("classification"))
 
 
 def _check(candidates: Sequence[GivenCandidate], image: Volume) -> None:

@@ -21,7 +21,7 @@ from mtann.preprocess.grid import FloatVolume
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.preprocess.typical import unlike_training
 from mtann.progress import CancelCheck, ProgressCallback, Run
-from mtann.settings import Backend, DetectionSettings, Device, Precision, Task
+from mtann.settings import DetectionSettings, Device, Task
 from mtann.volume import Volume
 
 if TYPE_CHECKING:
@@ -37,13 +37,12 @@ def detect(
     threshold: float | None = None,
     operating_point: str = "balanced",
     device: Device = "auto",
-    backend: Backend = "auto",
-    precision: Precision = "auto",
+    computation: Computation | None = None,
     prepared: PreparedCase | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> DetectionResult:
-    """Find lesions in one case.
+    """Find lesions in one case: everything found, on the grid of the first channel.
 
     Args:
         volumes: The case's channels: one image, images in the model's order, or images by channel name.
@@ -53,25 +52,20 @@ def detect(
         threshold: Score from which candidates are reported; that of the operating point if None.
         operating_point: Which of the model's thresholds to use.
         device: Where to compute.
-        backend: What evaluates networks.
-        precision: Of the numbers within a network; ``auto`` is float32.
+        computation: What evaluates networks, in place of ``device``; ``choose_for_mtann`` makes one.
         prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
-
-    Returns:
-        Everything found, on the grid of the first channel.
 
     Raises:
         MTANNError: Something about the input, the model or a setting must be mended; the message says what.
         CancelledError: ``cancelled`` answered True.
     """
-    run = Run(progress, cancelled)
-    bundle = open_model(model)
+    run, bundle = Run(progress, cancelled), open_model(model)
     card = bundle.card
     settings = settings or card.detection
     chosen = resolve_threshold(card, threshold, operating_point)
-    how = choose_for_mtann(device, backend, precision)
+    how = computation or choose_for_mtann(device)
     first, *_ = channels = channels_in_order(volumes, card)
     prepared = prepared or prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
     single, *experts = bundle.networks()

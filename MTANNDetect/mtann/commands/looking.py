@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtann import explaining
+from mtann.backends.computation import choose_for_mtann
 from mtann.cases import CaseFiles, read_case_list
 from mtann.commands.console import Console, explain
 from mtann.commands.inputs import add_images, named_files
@@ -153,9 +154,7 @@ class Looking:
             mask=mask,
             threshold=arguments.threshold,
             operating_point=arguments.operating_point,
-            device=arguments.device,
-            backend=arguments.backend,
-            precision=arguments.precision,
+            computation=choose_for_mtann(arguments.device, arguments.backend, arguments.precision),
             prepared=prepared,
             progress=console.progress,
         )
