@@ -17,8 +17,9 @@ from mtann.detection.outline import LabelVolume
 from mtann.errors import CasesError
 from mtann.given_files import hash_given
 from mtann.models.bundle import ModelBundle
+from mtann.models.card import ModelCard
 from mtann.models.catalogue import open_model
-from mtann.pipeline import channels_in_order, image_warnings, input_references, resolve_threshold, scan_case
+from mtann.pipeline import Threshold, channels_in_order, image_warnings, input_references, resolve_threshold, scan_case
 from mtann.preprocess.grid import restore
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
@@ -46,9 +47,7 @@ def filter_candidates(
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> DetectionResult:
-    """Score given candidates in one case: every one once, with its outline or sphere in the label map.
-
-    Where several meet, the map shows the best one.
+    """Score given candidates in one case: every one once, its outline or sphere mapped where no better one is.
 
     Args:
         volumes: As for :func:`mtann.pipeline.detect`.
@@ -88,11 +87,7 @@ def filter_candidates(
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(
-            *image_warnings(prepared, bundle.card, image),
-            *chosen.warnings,
-            *_outside_tissue(candidates, prepared),
-        ),
+        warnings=_warnings(candidates, prepared, bundle.card, image, chosen),
         computation=how,
     )
 
@@ -142,6 +137,12 @@ def _check(candidates: Sequence[GivenCandidate], image: Volume) -> None:
             f"{_named(candidates, outside)}; the first at LPS ({place}) mm. Check that image and candidates belong "
             "together and that the coordinate system (LPS or RAS) is stated rightly."
         )
+
+
+def _warnings(
+    candidates: Sequence[GivenCandidate], prepared: PreparedCase, card: ModelCard, image: Volume, chosen: Threshold
+) -> tuple[str, ...]:
+    return (*image_warnings(prepared, card, image), *chosen.warnings, *_outside_tissue(candidates, prepared))
 
 
 def _outside_tissue(candidates: Sequence[GivenCandidate], prepared: PreparedCase) -> tuple[str, ...]:

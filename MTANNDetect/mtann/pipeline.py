@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from mtann.backends.computation import Computation, choose_for_mtann
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
 from mtann.detection.find import find_candidates, report_from, rescore, with_probabilities
+from mtann.detection.outline import LabelVolume
 from mtann.errors import ImageError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import Card, ModelCard
@@ -73,9 +73,7 @@ def detect(
     restored, labels, candidates = find_candidates(
         likelihood, prepared.grid, prepared.mask, first.geometry, settings, card.class_name, run.part(0.8, 0.95)
     )
-    if experts:
-        scores = _ask_experts(experts, prepared, candidates, how.device, run.part(0.95, 1.0))
-        labels, candidates = rescore(labels, candidates, scores, card.combination)
+    labels, candidates = _with_experts(experts, prepared, labels, candidates, card, how.device, run.part(0.95, 1.0))
     run.report("done", 1.0, f"{len(candidates)} candidates")
     return DetectionResult(
         likelihood=first.with_array(restored.astype(np.float32, copy=False), f"{first.name} likelihood"),
@@ -145,18 +143,23 @@ def scan_case(
         ) from error
 
 
-def _ask_experts(
+def _with_experts(
     experts: Sequence["MTANN"],
     prepared: PreparedCase,
-    candidates: Sequence[Candidate],
+    labels: LabelVolume,
+    candidates: tuple[Candidate, ...],
+    card: ModelCard,
     device: str,
     run: Run,
-) -> npt.NDArray[np.float64]:
-    """Scores (networks, candidates) of the single MTANN and of each expert."""
+) -> tuple[LabelVolume, tuple[Candidate, ...]]:
+    """Candidates and label map by the scores of the single MTANN and of each expert; as they are without experts."""
+    if not experts:
+        return labels, candidates
     from mtann.detection.ask import ask_networks
 
     own = [candidate.score for candidate in candidates]
-    return np.vstack([own, ask_networks(experts, prepared, candidates, device=device, run=run)])
+    scores = np.vstack([own, ask_networks(experts, prepared, candidates, device=device, run=run)])
+    return rescore(labels, candidates, scores, card.combination)
 
 
 def input_references(channels: Sequence[Volume], card: Card, mask: Volume | None) -> tuple[InputReference, ...]:
