@@ -17,6 +17,7 @@ from .Panels.RunPanel import RunPanel
 from .Panels.SetupPanel import Installer, SetupPanel
 from .Panels.TeachPanel import TeachPanel
 from .Presenters.RunPresenter import Failure
+from .Speeds import Speeds
 
 __all__ = ["MAX_CHANNELS", "DetectPanel"]
 
@@ -32,7 +33,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         runner: Who computes.
         parameterNode: Gives the scene's node in which the user's choices are kept.
         installer: Who installs what this Slicer lacks.
-        rates: Measured speeds, to tell how long a run will take.
+        rates: Measured speeds, to tell how long a run will take; those that are kept on this machine if None.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         self.inputs = InputsPanel(self.ui, models, self.onInputs, self.told)
         self.results = ResultsPanel(self.ui, self.inputs.landmarks, self.onResults)
         self.review = ReviewPanel(self.ui, self.results)
-        speeds = {} if rates is None else rates
+        speeds = Speeds() if rates is None else rates
         self.run = RunPanel(self.ui, self.inputs, runner, speeds, self.isTeaching, self.onRunning, self.results.open)
         self.teach = TeachPanel(self.ui, self.inputs, runner, self.isDetecting, self.onRunning)
         self._ready = True

@@ -28,6 +28,8 @@ _COMMANDS = {
     "crossval": "teach planned U-Nets in folds, and make one model of what does best",
     "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
+    "plan": "measure a data set and plan U-Nets for it",
+    "networks": "list the networks that a plan may name",
     "evaluate": "measure predictions against references",
     "compare": "compare two models on the same cases",
     "models": "list, describe and verify models",

@@ -1,5 +1,11 @@
 """The logic's calls in the background: a real worker, a real model, a real scene."""
 
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,9 +13,13 @@ pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip ins
 
 import slicer
 import slicer.util
+from clients import run_until
 
 from mtann.errors import CancelledError, MTANNError
-from MTANNDetectLib.Logic import DetectLogic
+from mtann.models.bundle import load_card
+from mtann.retrain import retraining_settings
+from mtann.segmentation.result import SegmentationSettings
+from MTANNDetectLib.Logic import DetectLogic, TrainingNodes
 from MTANNDetectLib.WorkerJob import JobState
 
 pytestmark = pytest.mark.slicer
@@ -81,3 +91,70 @@ def test_cancelling_adds_nothing(logic, scene):
     with pytest.raises(CancelledError):
         logic.wait(job)
     assert scene.GetNumberOfNodes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["start", "prepare", "scan", "candidates", "done", "result"])
+def test_a_kill_at_any_stage_is_told_leaves_the_scene_alone_and_the_next_run_works(
+    logic, scene, staged_workers, monkeypatch, stage
+):
+    image = noise((16, 16, 16))
+    before = scene.GetNumberOfNodes()
+    monkeypatch.setenv("SLOW_AT", stage)
+    job = logic.detectInWorker(image, MODEL, device="cpu")
+    if stage != "start":
+        run_until(logic.worker, lambda: job.finished or (job.progress and job.progress.stage == stage))
+    process = logic.worker.processId
+    os.kill(process, signal.SIGKILL)
+    with pytest.raises(MTANNError, match="The worker process was killed"):
+        logic.wait(job)
+    assert (job.state, job.failure.kind, job.result) == (JobState.FAILED, "memory", None)
+    assert "smaller tiles" in job.failure.remedy
+    assert scene.GetNumberOfNodes() == before
+    monkeypatch.delenv("SLOW_AT")
+    assert logic.wait(logic.detectInWorker(image, MODEL, device="cpu")).result.settings
+    assert logic.worker.processId != process
+
+
+@pytest.mark.slow
+def test_a_real_run_is_cancelled_within_a_second_and_nothing_of_it_stays(logic, scene):
+    image = noise((70, 70, 70))
+    before = scene.GetNumberOfNodes()
+    job = logic.detectInWorker(image, MODEL, device="cpu")
+    run_until(logic.worker, lambda: job.finished or (job.progress and job.progress.stage == "scan"))
+    start = time.monotonic()
+    job.cancel()
+    run_until(logic.worker, lambda: job.finished)
+    assert time.monotonic() - start < 1.0
+    assert job.state is JobState.CANCELLED
+    assert scene.GetNumberOfNodes() == before
+
+
+@pytest.mark.slow
+def test_a_model_and_a_training_in_folders_with_blanks_and_letters_of_all_kinds(logic, scene, tmp_path):
+    bundled = next(model.directory for model in logic.models() if model.name == MODEL)
+    folder = tmp_path / "Modelle von Zoë 画像" / "head model"
+    shutil.copytree(bundled, folder)
+    image = noise((14, 14, 14), "Köpfchen; $(x)")
+    found = logic.wait(logic.detectInWorker(image, folder, device="cpu"))
+    assert found.result.model.name == MODEL
+    assert "Köpfchen; $(x)" in found.likelihoodNode.GetName()
+    points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "lesions")
+    points.AddControlPoint([7.0, 7.0, 7.0], "")
+    few = retraining_settings(load_card(folder)[0]).model_copy(update={"steps": 3})
+    cases, output = [TrainingNodes(image, points)], folder.parent / "taught mödel"
+    taught = logic.wait(logic.retrainInWorker(folder, cases, output, device="cpu", training=few))
+    assert (Path(taught["directory"]) / "model.json").is_file()
+    assert taught["version"] == "1.1.0"
+    assert "Retrained from" in taught["notes"][-1]
+
+
+def test_the_worker_segments_what_the_logic_segments_in_process(logic, scene):
+    image = noise((12, 14, 12))
+    own = logic.segment(image, MODEL, settings=SegmentationSettings(threshold=0.05, device="cpu"))
+    settings = SegmentationSettings(threshold=0.05, device="cpu")
+    found = logic.wait(logic.segmentInWorker(image, MODEL, settings=settings))
+    np.testing.assert_array_equal(found.result.label_map.array, own.result.label_map.array)
+    assert [one.name for one in found.result.labels] == [one.name for one in own.result.labels]
+    assert found.result.settings == settings
+    assert found.segmentationNode.GetSegmentation().GetNumberOfSegments() == len(own.result.labels)

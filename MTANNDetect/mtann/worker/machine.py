@@ -4,11 +4,15 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from mtann.errors import SettingsError
 from mtann.optional import require
 from mtann.version import VERSION
 from mtann.worker.protocol import PROTOCOL
+
+if TYPE_CHECKING:
+    from mtann.settings import Device, Precision
 
 
 def describe_machine() -> dict[str, Any]:
@@ -35,7 +39,7 @@ def _processor(torch: Any) -> dict[str, Any]:
         "title": f"Processor ({torch.get_num_threads()} threads)",
         "memory_bytes": total,
         "free_bytes": free,
-        "precisions": ["float32"],
+        "precisions": _precisions("cpu"),
     }
 
 
@@ -54,8 +58,25 @@ def _accelerators(torch: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _accelerator(name: str, title: str, total: int | None, free: int | None) -> dict[str, Any]:
-    return {"name": name, "title": title, "memory_bytes": total, "free_bytes": free, "precisions": ["float32"]}
+def _accelerator(name: "Device", title: str, total: int | None, free: int | None) -> dict[str, Any]:
+    return {"name": name, "title": title, "memory_bytes": total, "free_bytes": free, "precisions": _precisions(name)}
+
+
+def _precisions(device: "Device") -> list[str]:
+    """The number formats that a network can be evaluated in there."""
+    from mtann.backends.computation import ChosenPrecision
+
+    return [precision for precision in get_args(ChosenPrecision) if _is_able(device, precision)]
+
+
+def _is_able(device: "Device", precision: "Precision") -> bool:
+    from mtann.backends.computation import choose_computation
+
+    try:
+        choose_computation(device, precision=precision)
+    except SettingsError:
+        return False
+    return True
 
 
 def memory_bytes() -> tuple[int | None, int | None]:

@@ -1,6 +1,7 @@
 """A real worker with made-up commands beside its own: they do on purpose what goes wrong by chance.
 
-``python staged_worker.py worker --folder DIR --parent PID``
+``python staged_worker.py worker --folder DIR --parent PID``. With the environment variable SLOW_AT naming a stage, the
+command ``detect`` takes its time there, so that it can be caught in the act.
 """
 
 import os
@@ -12,10 +13,12 @@ import time
 import numpy as np
 
 from mtann import cli
+from mtann.detection.candidate import DetectionResult
 from mtann.errors import CancelledError, ImageError, MTANNError
 from mtann.geometry import Geometry
 from mtann.progress import Progress
 from mtann.volume import Volume
+from mtann.worker import server
 from mtann.worker.machine import peak_bytes
 from mtann.worker.tasks import TASKS
 
@@ -92,6 +95,37 @@ def full(job, arguments):
     geometry = Geometry((64, 64, 64), (1, 1, 1), (0, 0, 0))
     return Volume(np.ones((64, 64, 64), np.float32), geometry, "too much")
 
+
+def slowed(task, stage):
+    """A command that takes its time once it has reported a stage; "result" is while its result is being written."""
+    write = server.to_json
+
+    def write_slowly(value, parcel):
+        written = write(value, parcel)
+        if isinstance(value, DetectionResult):
+            time.sleep(30)
+        return written
+
+    def run(job, arguments):
+        report = job.progress
+
+        def report_slowly(progress):
+            report(progress)
+            if progress.stage == stage:
+                time.sleep(30)
+
+        job.progress = report_slowly
+        result = task(job, arguments)
+        if stage == "result":
+            report(Progress("result", 1.0, "Writing"))
+            server.to_json = write_slowly
+        return result
+
+    return run
+
+
+if slow_at := os.environ.get("SLOW_AT"):
+    TASKS["detect"] = slowed(TASKS["detect"], slow_at)
 
 TASKS.update(
     {f.__name__: f for f in (echo, noisy, hold, deaf, die, fail, large, full)},
