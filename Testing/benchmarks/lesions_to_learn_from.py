@@ -1,4 +1,4 @@
-"""How much is learnt from 5, 10, 20 and 50 lesions: by the historic MTANN, the default one, and what else is plugged in.
+"""How much is learnt from 5, 10, 20, 50 lesions: by the historic MTANN, the default one, and what else is plugged in.
 
 On head phantoms with vessels and other bright structures. All learners get the same phantoms and the same lesions of
 them; where a phantom has more lesions than are wanted, the others are cut out of where is searched. All are tried on
