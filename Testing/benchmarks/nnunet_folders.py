@@ -51,7 +51,7 @@ RECIPES = (
     Recipe("residual_2d_ct", (6, 60, 56), (5.0, 0.9, 0.9), ("CT",), "2d", RESIDUAL, steps=120),
     Recipe("regions_mr", channels=("T1", "FLAIR"), regions=True, steps=60),
     Recipe("cascade_ct", channels=("CT",), configuration="3d_cascade_fullres", folds=("all",)),
-    Recipe("two_folds_transposed_mr", (44, 40, 14), (0.9, 0.9, 3.2), folds=(0, 1), jitter=0.1),
+    Recipe("two_folds_transposed_mr", (44, 40, 14), (0.9, 0.9, 3.2), folds=(0, 1), jitter=0.1, steps=120),
 )
 
 
