@@ -28,7 +28,9 @@ def add_planned(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plan", required=True, type=Path, metavar="DIR", help="folder that 'mtann plan' wrote plan.json into"
     )
-    parser.add_argument("--cases", required=True, type=Path, metavar="CSV", help="the cases that the plan was made for")
+    parser.add_argument(
+        "--cases", required=True, type=Path, metavar="CASES", help="the cases that the plan was made for"
+    )
     parser.add_argument(
         "--likelihood-from",
         metavar="MTANN",

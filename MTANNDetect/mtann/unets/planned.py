@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mtann.cases import read_case_list
+from mtann.data_set import read_data_set
 from mtann.errors import CasesError, ModelError
 from mtann.planning.plan import Plan
 
@@ -46,11 +47,13 @@ def read_plan(directory: Path) -> Plan:
 
 
 def read_cases(path: Path, plan: Plan) -> tuple[PlannedCase, ...]:
-    """The cases of a list, with the plan's channels and a label map each.
+    """The cases of a list or of nnU-Net's raw folder, with the plan's channels and a label map each.
 
     Raises:
         CasesError: A column or a file is missing; the message names it.
     """
+    if path.is_dir():
+        return _cases_of_folder(path, plan)
     found = []
     for files in read_case_list(path, plan.channels, needs=["lesions"]):
         if files.lesions is None:
@@ -58,3 +61,13 @@ def read_cases(path: Path, plan: Plan) -> tuple[PlannedCase, ...]:
         channels = tuple(files.channels[name] for name in plan.channels)
         found.append(PlannedCase(files.case, files.patient, channels, files.lesions))
     return tuple(found)
+
+
+def _cases_of_folder(path: Path, plan: Plan) -> tuple[PlannedCase, ...]:
+    data_set = read_data_set(path)
+    if data_set.channels != plan.channels:
+        raise CasesError(
+            f"'{path.name}' has the channels {', '.join(data_set.channels)}; the plan was made for "
+            f"{', '.join(plan.channels)}. Give the data set that was planned, or plan anew."
+        )
+    return tuple(PlannedCase(one.case, one.patient, one.channels, one.labels) for one in data_set.cases)
