@@ -6,6 +6,7 @@
     python Testing/dev.py test --peers     the comparisons with other programs as well, or those that ARGS choose
     python Testing/dev.py lint             style and types
     python Testing/dev.py bench [NAME]     run a benchmark; without a name, list them
+    python Testing/dev.py screenshots      make the pictures of the panel and of Slicer's views anew
 
 Each command first makes or mends what it needs: `.venv` beside the README, and for the tests `.venv-slicer`, a thin
 layer over it with the newest slicer-core, and `.venv-peers`, another with nnU-Net and its like. Only the standard
@@ -86,7 +87,17 @@ def bench(args: list[str]) -> int:
     return call([ensure("test"), str(scripts[args[0]]), *args[1:]], cwd=Path.cwd())
 
 
-COMMANDS = {"setup": setup, "demo": demo, "test": test, "lint": lint, "bench": bench}
+def screenshots(args: list[str]) -> int:
+    """Make the pictures in Resources/Screenshots anew; `--all --output DIR` shows the panel in every state."""
+    ensure_system_libraries()
+    python = ensure("test")
+    results = [stage("panel", [python, str(SLICER_TESTS / "panel_pictures.py"), *args])]
+    if not args:
+        results.append(stage("views", [python, str(SLICER_TESTS / "render_screenshot.py")]))
+    return summarise(results)
+
+
+COMMANDS = {"setup": setup, "demo": demo, "test": test, "lint": lint, "bench": bench, "screenshots": screenshots}
 
 
 # --- Running things -------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class Listener(Protocol):
         """The job is so far."""
 
     def finished(self, outcome: Any) -> None:
-        """It is done: a DetectionResult, a label map Volume, or what was :class:`Taught`."""
+        """It is done: the library's DetectionResult or Segmentation, or what was :class:`Taught`."""
 
     def failed(self, failure: Failure) -> None:
         """It ended without a result."""

@@ -17,7 +17,7 @@ from .Spaces import worldFromLocal
 
 if TYPE_CHECKING:
     from mtann.detection.candidate import DetectionResult
-    from mtann.volume import Volume
+    from mtann.segmentation.result import Segmentation
 
 
 def insideBox(
@@ -83,12 +83,25 @@ def restricted(
 
 
 def insideOnly(
-    labels: "Volume", roiNode: slicer.vtkMRMLMarkupsROINode, imageNode: slicer.vtkMRMLScalarVolumeNode
-) -> "Volume":
-    """A label map with 0 outside a box.
+    result: "Segmentation", roiNode: slicer.vtkMRMLMarkupsROINode, imageNode: slicer.vtkMRMLScalarVolumeNode
+) -> "Segmentation":
+    """The part of a segmentation within a box, its volumes counted anew.
 
     Raises:
         SettingsError: The box does not touch the image.
     """
-    box = voxelsInBox(roiNode, labels.geometry, imageNode)
-    return labels.with_array(np.where(box, labels.array, 0).astype(labels.array.dtype))
+    geometry = result.label_map.geometry
+    box = voxelsInBox(roiNode, geometry, imageNode)
+    cut = result.label_map.with_array(np.where(box, result.label_map.array, 0).astype(result.label_map.array.dtype))
+    labels = []
+    for label in result.labels:
+        mask = None if label.mask is None else label.mask.with_array(label.mask.array * box)
+        inside = np.isin(cut.array, label.values) if mask is None else mask.array
+        volume = float(np.count_nonzero(inside)) * geometry.voxel_volume_mm3
+        labels.append(replace(label, mask=mask, volume_mm3=volume))
+    return replace(
+        result,
+        label_map=cut,
+        labels=tuple(labels),
+        warnings=(*result.warnings, f"Only the region '{roiNode.GetName()}' was looked at."),
+    )

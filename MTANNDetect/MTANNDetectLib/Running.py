@@ -1,7 +1,7 @@
 """A run from the chosen nodes to the new ones: what the button "Run" starts."""
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -11,13 +11,15 @@ from mtann.progress import Progress
 from .CaseNodes import imagesFromNodes, requireStillThere
 from .ImageFactsAdapter import extentMm
 from .Jobs import Job, Runner
-from .OutlineAdapter import outlineNodeFromLabelMap
+from .LabelAdapter import nodesFromSegmentation
 from .Presenters import RunPresenter
 from .Presenters.ModelsPresenter import BOTH, DETECT, OUTLINE, ModelChoice
 from .Presenters.RunPresenter import Clock, Failure
 from .Restriction import insideOnly, restricted
 from .ResultAdapter import nodesFromResult
 from .Translation import _
+
+_MM3_A_ML = 1000.0
 
 
 @dataclass(frozen=True)
@@ -187,8 +189,10 @@ class RunController:
     def _add(self, request: RunRequest, outcome: Any) -> str:
         image = self._images.node
         if not hasattr(outcome, "candidates"):
-            labels = outcome if request.roi is None else insideOnly(outcome, request.roi, image)
-            return outlineNodeFromLabelMap(labels, image, request.model.className)
+            segmentation = outcome if request.roi is None else insideOnly(outcome, request.roi, image)
+            segmented = nodesFromSegmentation(segmentation, image)
+            segmented.segmentationNode.CreateClosedSurfaceRepresentation()
+            return " ".join([_outlinedInWords(segmentation.labels), *segmented.warnings])
         self._learnSpeed(request)
         result = outcome if request.roi is None else restricted(outcome, request.roi, image)
         nodes = nodesFromResult(
@@ -206,6 +210,12 @@ class RunController:
     def _finish(self) -> None:
         self._request, self._images, self._stopping = None, None, False
         self._view.runningChanged()
+
+
+def _outlinedInWords(labels: Sequence[Any]) -> str:
+    """Such as "Outlined: lesion 0.19 ml."."""
+    parts = [_("{name} {volume:.2f} ml").format(name=one.name, volume=one.volume_mm3 / _MM3_A_ML) for one in labels]
+    return _("Outlined: {parts}.").format(parts=", ".join(parts)) if parts else _("Nothing was outlined.")
 
 
 def _foundInWords(count: int, threshold: float) -> str:

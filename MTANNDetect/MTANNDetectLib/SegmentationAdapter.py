@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mtann.detection.candidate import Candidate, DetectionResult
 
 # Slicer's standard terminology knows no unconfirmed finding; "Mass" is its general morphological abnormality.
-TERMINOLOGY = (
+_TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list~SCT^49755003^Morphologically Altered Structure"
     "~SCT^4147007^Mass~^^~Anatomic codes - DICOM master list~^^~^^"
 )
@@ -86,7 +86,7 @@ def _addSegment(
     image.GetPointData().SetScalars(scalars)
     segment = slicer.vtkSegment()
     segment.SetName(_name(candidate))
-    segment.SetTerminology(TERMINOLOGY)
+    segment.SetTerminology(_TERMINOLOGY)
     segment.SetColor(*candidateColour(candidate.id))
     representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     segment.AddRepresentation(representation, image)

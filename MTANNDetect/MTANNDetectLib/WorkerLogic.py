@@ -14,6 +14,7 @@ import slicer
 from mtann.errors import CancelledError, MTANNError
 
 from .CaseNodes import TrainingNodes, VolumeNodes, imagesFromNodes, requireStillThere, trainingCaseFromNodes
+from .LabelAdapter import nodesFromSegmentation
 from .LesionAdapter import lesionsFromNode
 from .Library import libraryModule
 from .ResultAdapter import nodesFromResult
@@ -166,6 +167,32 @@ class WorkerCalls:
         }
         return self._submitForNodes("filter", arguments, images.node, onProgress, onDone)
 
+    def segmentInWorker(
+        self,
+        volumeNodes: VolumeNodes,
+        model: Path | str,
+        *,
+        around: slicer.vtkMRMLNode | None = None,
+        mask: slicer.vtkMRMLNode | None = None,
+        settings: Any = None,
+        onProgress: JobCallback | None = None,
+        onDone: JobCallback | None = None,
+    ) -> Job:
+        """Segment in the background: see :meth:`~.Logic.DetectLogic.segment`, whose result is the job's.
+
+        Raises:
+            MTANNError: A node cannot be used; whatever is wrong later is told by the job.
+        """
+        images = imagesFromNodes(volumeNodes, mask)
+        arguments = {
+            "volumes": images.volumes,
+            "model": model,
+            "settings": settings,
+            "mask": images.mask,
+            "around": None if around is None else lesionsFromNode(around, images.node, images.geometry),
+        }
+        return self._submitForNodes("segment", arguments, images.node, onProgress, onDone, nodesFromSegmentation)
+
     def trainInWorker(
         self,
         cases: Sequence[TrainingNodes],
@@ -232,9 +259,10 @@ class WorkerCalls:
         node: slicer.vtkMRMLScalarVolumeNode,
         onProgress: JobCallback | None,
         onDone: JobCallback | None,
+        makeNodes: Callable[[Any, Any], Any] = nodesFromResult,
     ) -> Job:
         def addToScene(result: Any) -> Any:
             requireStillThere(node)
-            return nodesFromResult(result, node)
+            return makeNodes(result, node)
 
         return self.submit(command, arguments, convert=addToScene, onProgress=onProgress, onDone=onDone)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from mtann.progress import Progress
 
 from .Jobs import Job, Listener, Taught
+from .Library import libraryModule
 from .Presenters.RunPresenter import ComputeDevice, Failure
 from .Translation import _
 from .WorkerJob import Job as WorkerJob
@@ -102,14 +103,14 @@ class WorkerRunner:
             }
             more = {"model": str(job.model)} if job.kind == "retrain" else {"channels": job.channels}
             return {**arguments, **more}
-        common = {"volumes": job.volumes, "model": str(job.model), "mask": job.mask, "device": job.device}
+        common = {"volumes": job.volumes, "model": str(job.model), "mask": job.mask}
         if job.kind == "segment":
-            return common
-        return {**common, "threshold": job.threshold, "operating_point": job.operatingPoint}
+            kind = libraryModule("mtann.segmentation.result").SegmentationSettings
+            return {**common, "settings": kind(device=job.device, precision=job.precision)}
+        point = {"threshold": job.threshold, "operating_point": job.operatingPoint}
+        return {**common, **point, "device": job.device}
 
     def _outcome(self, job: Job, result: Any) -> Any:
-        if job.kind == "segment":
-            return result["segmentation"]
         if job.kind not in ("train", "retrain"):
             return result
         curve = result.get("froc")

@@ -52,7 +52,7 @@ def explain(
     bundle = open_model(model)
     card, where = bundle.card, choose_device(device)
     channels = channels_in_order(volumes, card)
-    _check_same(result, bundle, channels)
+    check_same(result, bundle, channels)
     chosen = _chosen(result, ids, settings.most_candidates)
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.2))
     networks = bundle.networks()
@@ -68,7 +68,13 @@ def explain(
     return Explanation(tuple(explained), tuple(map(filters_of, networks)), names, settings)
 
 
-def _check_same(result: DetectionResult, bundle: ModelBundle, channels: Sequence[Volume]) -> None:
+def check_same(result: DetectionResult, bundle: ModelBundle, channels: Sequence[Volume]) -> None:
+    """Make sure that a result is of this model and of these images.
+
+    Raises:
+        ModelError: It is of another model.
+        ImageError: It is on another grid.
+    """
     if result.model.sha256 != bundle.sha256:
         raise ModelError(
             f"The result was made by model '{result.model.name}', not by '{bundle.card.name}' as it is now. "

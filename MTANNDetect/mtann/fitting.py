@@ -75,6 +75,11 @@ class Fitted:
         wanted = [n for n, member in enumerate(self.members) if (member.fold, member.expert) == (fold, expert)]
         return self.network.member(wanted)
 
+    def of_folds(self) -> "MTANN | None":
+        """The members of all folds; None where there are no folds."""
+        wanted = [n for n, member in enumerate(self.members) if member.fold is not None and member.expert == 0]
+        return self.network.member(wanted) if wanted else None
+
 
 def with_sizes(cases: Sequence[TrainingCase], point_radius_mm: float | None) -> list[TrainingCase]:
     """The cases with a radius for every lesion and non-lesion: as given, this one, or estimated from the images."""

@@ -129,14 +129,25 @@ def scan_case(
         MTANNError: Memory ran out.
         CancelledError: The user asked to stop.
     """
+    likelihood: FloatVolume = scan_members(network, prepared, tile_voxels, device, run).mean(axis=0)
+    return likelihood
+
+
+def scan_members(
+    network: "MTANN", prepared: PreparedCase, tile_voxels: int, device: "torch.device", run: Run
+) -> FloatVolume:
+    """Each repetition's likelihood volume (members, z, y, x) on the model's grid.
+
+    Raises:
+        MTANNError: Memory ran out.
+        CancelledError: The user asked to stop.
+    """
     import torch
 
     from mtann.inference.scan import scan
 
     try:
-        members = scan(network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
-        likelihood: FloatVolume = members.mean(axis=0)
-        return likelihood
+        return scan(network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MTANNError(
             f"Memory ran out while scanning on {device}. Use smaller tiles (setting tile_voxels, now {tile_voxels}), "

@@ -71,7 +71,7 @@ def read_study(
             "needs an empty result), or take them out of the references."
         )
     unused = sorted(found.keys() - {case.case for case in true})
-    notes = [f"{len(unused)} predictions of cases without a reference were left out."] if unused else []
+    notes = [f"Predictions of cases without a reference were left out: {len(unused)}."] if unused else []
     cases = []
     for case in true:
         prediction = found[case.case]()

@@ -102,7 +102,7 @@ def train(
     cases = _checked(cases, channels, training := training or TrainingSettings())
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
-    plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, tissue, device)
+    plan = make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, tissue, device)
     draft = _describe(cases, plan, name=name, class_name=class_name, **(card or {}))
     bundle, report = _teach(cases, plan, draft, learning_curve, run)
     if output is not None:
@@ -131,7 +131,7 @@ def _teach(
         [one.prepared for one in taught], [case.channels[0].geometry for case in cases], draft.channel_names
     )
     draft = draft.model_copy(update={"typical_inputs": typical})
-    bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks)
+    bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks, learnt.of_folds)
     return bundle, make_report(bundle, taught, learnt.findings, learnt.experts, curve)
 
 
@@ -140,6 +140,7 @@ class _Learnt:
     """What training brings out: the single MTANN and its experts, and how they did out of fold."""
 
     networks: tuple["MTANN", ...]
+    of_folds: "MTANN | None"
     findings: Findings
     experts: Experts | None
     choice: Choice
@@ -157,7 +158,7 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
     choice = choose_from(findings, taught, experts, plan.training)
     segmentation = choose_segmentation_threshold([one.overlap for one in findings.cases], findings.chosen_on)
     networks = (single, *(experts.networks if experts else ()))
-    return _Learnt(networks, findings, experts, choice, segmentation)
+    return _Learnt(networks, fitted.of_folds(), findings, experts, choice, segmentation)
 
 
 def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: TrainingSettings) -> list[TrainingCase]:
@@ -185,7 +186,7 @@ def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: T
     return with_sizes(cases, training.point_radius_mm)
 
 
-def _make_plan(
+def make_plan(
     cases: Sequence[TrainingCase],
     channels: Sequence[str],
     network: NetworkSettings | None,

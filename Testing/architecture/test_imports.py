@@ -32,6 +32,7 @@ ORDER = (
     ("choosing",),
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
+    ("uncertain",),
     ("enhancement", "filtering", "segmentation"),
     ("unets",),
     ("__main__", "cli", "commands", "worker"),

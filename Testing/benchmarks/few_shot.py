@@ -83,8 +83,8 @@ def networks_outcome(name: str, seed: int, held_out: str, cases: dict[str, Train
     return judge([c.centroid_lps_mm for c in found], [c.score for c in found], cases[held_out].lesions)
 
 
-def blobs_outcome(held_out: str, cases: dict[str, TrainingCase]) -> Outcome:
-    """Tune the blob detector on two patients and look at the third."""
+def blob_tables(cases: dict[str, TrainingCase]) -> dict[tuple[str, int], dict[str, Outcome]]:
+    """What the blob detector makes of every patient, by image and setting."""
     tables: dict[tuple[str, int], dict[str, Outcome]] = {}
     for patient, case in cases.items():
         for image in LOG_IMAGES:
@@ -94,6 +94,11 @@ def blobs_outcome(held_out: str, cases: dict[str, TrainingCase]) -> Outcome:
                 blobs = finder.find(settings)
                 places = [tuple(map(float, p)) for p in volume.geometry.lps_from_index(blobs.centres_zyx)]
                 tables.setdefault((image, number), {})[patient] = judge(places, blobs.responses.tolist(), case.lesions)  # type: ignore[arg-type]
+    return tables
+
+
+def blobs_outcome(held_out: str, tables: dict[tuple[str, int], dict[str, Outcome]]) -> Outcome:
+    """The blob detector tuned on two patients, looking at the third."""
     best = max(
         tables,
         key=lambda key: float(
@@ -166,7 +171,10 @@ def main() -> int:
     results = json.loads(kept.read_text()) if kept and kept.exists() else {}
     cases = {patient: read_case(patient) for patient in PATIENTS}
     if "log" not in results:
-        results["log"] = {patient: blobs_outcome(patient, cases) for patient in PATIENTS}
+        tables = blob_tables(cases)
+        results["log"] = {patient: blobs_outcome(patient, tables) for patient in PATIENTS}
+        if kept:
+            kept.write_text(json.dumps(results))
     for seed, name in product(arguments.seeds, NETWORKS):
         run = results.setdefault(f"{name} {seed}", {})
         for patient in PATIENTS:

@@ -45,13 +45,13 @@ class Recipe:
 RESIDUAL = "nnUNetPlannerResEncM"
 RECIPES = (
     Recipe("plain_isotropic_mr"),
-    Recipe("plain_anisotropic_ct", (12, 52, 48), (4.0, 0.8, 0.8), ("CT",), jitter=0.15),
-    Recipe("plain_2d_mr", (6, 60, 56), (5.0, 0.9, 0.9), configuration="2d", jitter=0.1),
+    Recipe("plain_anisotropic_ct", (12, 52, 48), (4.0, 0.8, 0.8), ("CT",), jitter=0.15, steps=120),
+    Recipe("plain_2d_mr", (6, 60, 56), (5.0, 0.9, 0.9), configuration="2d", jitter=0.1, steps=120),
     Recipe("residual_isotropic_mr", channels=("T1", "T2"), planner=RESIDUAL, border=9),
-    Recipe("residual_2d_ct", (6, 60, 56), (5.0, 0.9, 0.9), ("CT",), "2d", RESIDUAL),
+    Recipe("residual_2d_ct", (6, 60, 56), (5.0, 0.9, 0.9), ("CT",), "2d", RESIDUAL, steps=120),
     Recipe("regions_mr", channels=("T1", "FLAIR"), regions=True, steps=60),
     Recipe("cascade_ct", channels=("CT",), configuration="3d_cascade_fullres", folds=("all",)),
-    Recipe("two_folds_transposed_mr", (44, 40, 14), (0.9, 0.9, 3.2), folds=(0, 1), jitter=0.1),
+    Recipe("two_folds_transposed_mr", (44, 40, 14), (0.9, 0.9, 3.2), folds=(0, 1), jitter=0.1, steps=120),
 )
 
 

@@ -23,7 +23,9 @@ from mtann.teach import train
 
 HELD_OUT = "LIDC-IDRI-0001"
 NETWORK = NetworkSettings(dilations=(1, 2, 4), hidden=(64, 32))
-TRAINING = TrainingSettings(steps=8000, mining_rounds=2, folds=2, negatives_per_case=3000)
+TRAINING = TrainingSettings(
+    steps=4000, mining_rounds=2, mined_cases=24, mining_stride=2, folds=2, negatives_per_case=3000
+)
 FIRST_TEST_SEED, TEST_CASES = 500, 6
 RATES = (1, 2, 4)
 CARD = {

@@ -12,7 +12,9 @@ from standins.module import MODULE_FOLDER, ScriptedLoadableModuleLogic
 from standins.strict import plain
 from standins.ui import loadUI
 
+from mtann.detection.candidate import ModelReference
 from mtann.progress import Progress
+from mtann.segmentation.result import Segmentation, SegmentationSettings, SegmentedLabel
 from mtann.volume import Volume
 from MTANNDetectLib.Presenters.ModelsPresenter import OWN, ModelChoice, Point
 from MTANNDetectLib.Widget import DetectPanel
@@ -102,7 +104,17 @@ class Runner:
         first = next(iter(self.jobs[-1].volumes.values()))
         labels = np.zeros(first.array.shape, np.uint8)
         labels[2:6, 3:9, 4:10] = 1
-        self.listener.finished(Volume(labels, first.geometry))
+        volume = np.count_nonzero(labels) * first.geometry.voxel_volume_mm3
+        self.listener.finished(
+            Segmentation(
+                Volume(labels, first.geometry),
+                (SegmentedLabel("lesion", (1,), volume),),
+                ModelReference("made-up", "1", ""),
+                (),
+                SegmentationSettings(),
+                "the test",
+            )
+        )
 
 
 class Missing:

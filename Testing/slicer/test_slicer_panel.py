@@ -1,6 +1,7 @@
 """The panel's inputs and runs on the real .ui file, behind stand-ins as strict as PythonQt."""
 
 import importlib
+import re
 import sys
 import types
 from pathlib import Path
@@ -20,6 +21,7 @@ from standins.strict import plain
 
 from MTANNDetectLib.Panels.QtTools import connect
 from MTANNDetectLib.Presenters.RunPresenter import ComputeDevice, Failure
+from MTANNDetectLib.Spaces import worldFromLocal
 
 pytestmark = pytest.mark.slicer
 
@@ -80,8 +82,8 @@ def test_a_run_hands_on_what_was_chosen_and_shows_how_it_goes(panel, oblique_ima
 def test_operating_points_stand_from_sensitive_to_specific(panel, oblique_image):
     combo = plain(panel.ui.operatingPointSelector)
     assert [combo.itemText(index) for index in range(combo.count())] == [
-        "High sensitivity: finds 100 %, 3.0 false alarms a case",
-        "Balanced: finds 90 %, 0.8 false alarms a case",
+        "High sensitivity: 100 % found, 3.0 false a case",
+        "Balanced: 90 % found, 0.8 false a case",
         "From a threshold of your own",
     ]
     assert combo.currentIndex() == 1
@@ -103,11 +105,28 @@ def test_detecting_and_outlining_come_one_after_the_other(panel, oblique_image, 
     panel.runner.report(0.5)
     assert panel.ui.progressBar.value == 75
     panel.runner.outline()
-    outlines = scene.GetFirstNodeByName("FLAIR MTANN outlines")
-    assert outlines.GetSegmentation().GetSegment("class_1").GetName() == "lesion"
+    outlines = scene.GetFirstNodeByName("FLAIR segmentation")
+    assert outlines.GetSegmentation().GetSegment("label_1").GetName() == "lesion"
     # 4 x 6 x 6 voxels of 0.7 x 0.9 x 2.1 mm.
-    assert panel.ui.statusLabel.text.endswith("0.19 ml outlined.")
+    assert panel.ui.statusLabel.text.endswith("Outlined: lesion 0.19 ml.")
     assert panel.ui.runButton.enabled
+
+
+def test_a_region_cuts_the_outline_too(panel, oblique_image, scene):
+    session = panel.detected(oblique_image)
+    roi = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+    # A large box whose face runs through the outline's middle.
+    geometry = session.geometry
+    middle = worldFromLocal(oblique_image, [geometry.lps_from_index([3.5, 5.5, 6.5]) * (-1, -1, 1)])[0]
+    roi.SetCenter(*(middle + np.array([50, 0, 0])))
+    roi.SetSize(100, 300, 300)
+    panel.ui.roiSelector.setCurrentNode(roi)
+    panel.ui.taskSelector.currentIndex = 1
+    panel.press("runButton")
+    panel.runner.outline()
+    volume = float(re.search(r"lesion ([\d.]+) ml", panel.ui.statusLabel.text)[1])
+    assert 0.05 < volume < 0.14
+    assert "Only the region 'box' was looked at." in panel.ui.statusLabel.text
 
 
 def test_outlining_alone_asks_for_no_threshold(panel, oblique_image):

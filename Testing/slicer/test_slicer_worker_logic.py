@@ -18,6 +18,7 @@ from clients import run_until
 from mtann.errors import CancelledError, MTANNError
 from mtann.models.bundle import load_card
 from mtann.retrain import retraining_settings
+from mtann.segmentation.result import SegmentationSettings
 from MTANNDetectLib.Logic import DetectLogic, TrainingNodes
 from MTANNDetectLib.WorkerJob import JobState
 
@@ -146,3 +147,14 @@ def test_a_model_and_a_training_in_folders_with_blanks_and_letters_of_all_kinds(
     assert (Path(taught["directory"]) / "model.json").is_file()
     assert taught["version"] == "1.1.0"
     assert "Retrained from" in taught["notes"][-1]
+
+
+def test_the_worker_segments_what_the_logic_segments_in_process(logic, scene):
+    image = noise((12, 14, 12))
+    own = logic.segment(image, MODEL, settings=SegmentationSettings(threshold=0.05, device="cpu"))
+    settings = SegmentationSettings(threshold=0.05, device="cpu")
+    found = logic.wait(logic.segmentInWorker(image, MODEL, settings=settings))
+    np.testing.assert_array_equal(found.result.label_map.array, own.result.label_map.array)
+    assert [one.name for one in found.result.labels] == [one.name for one in own.result.labels]
+    assert found.result.settings == settings
+    assert found.segmentationNode.GetSegmentation().GetNumberOfSegments() == len(own.result.labels)

@@ -12,6 +12,7 @@ import slicer
 import slicer.util
 from panels import Panel
 
+from mtann.models.catalogue import locate_model
 from mtann.phantoms.head import head_phantom
 from MTANNDetectLib.Logic import DetectLogic
 from MTANNDetectLib.VolumeAdapter import nodeFromVolume
@@ -39,6 +40,7 @@ def _moduleNode():
 def panel(monkeypatch, scene):
     logic = RealLogic()
     made = Panel(monkeypatch, logic, runner=WorkerRunner(logic))
+    made.panel.inputs.chooseModel(str(locate_model("head-phantom-t1c")))
     yield made
     made.panel.cleanup()
 

@@ -41,6 +41,7 @@ class ResultsPanel(slicer.util.VTKObservationMixin):
         self._landmarks, self._changed = landmarks, changed
         self.session: ReviewSession | None = None
         self._filling = False
+        self._written: dict[int, ResultsPresenter.Row] = {}
         ui.resultSelector.addAttribute("vtkMRMLTableNode", "MTANNDetect.result", "1")
         self._settling = makeTimer(ui.findingsTable, _SETTLE_MS, self.onSettled)
         for column, width in _WIDTHS.items():
@@ -98,6 +99,7 @@ class ResultsPanel(slicer.util.VTKObservationMixin):
         self.ui.findingsBox.visible = session is not None
         if session is None:
             self.ui.findingsTable.setRowCount(0)
+            self._written = {}
             say(self.ui.summaryLabel, _("No result yet. Press Run, or load a scene with one."))
             self._changed()
             return
@@ -177,7 +179,11 @@ class ResultsPanel(slicer.util.VTKObservationMixin):
         table = self.ui.findingsTable
         if table.rowCount != len(rows):
             table.setRowCount(len(rows))
+            self._written = {}
         for index, row in enumerate(rows):
+            if self._written.get(index) == row:
+                continue
+            self._written[index] = row
             if table.isRowHidden(index) == row.visible:
                 table.setRowHidden(index, not row.visible)
             for column, text in enumerate(row.cells):
@@ -203,9 +209,10 @@ class ResultsPanel(slicer.util.VTKObservationMixin):
     def _select(self, numbers: Sequence[int]) -> None:
         if self.session is None:
             return
+        selected = {item.row() for item in self.ui.findingsTable.selectedItems()}
         for index, finding in enumerate(self.session.findings):
             wanted = finding.id in numbers
+            if wanted == (index in selected):
+                continue
             for column in range(self.ui.findingsTable.columnCount):
-                item = self.ui.findingsTable.item(index, column)
-                if item is not None and item.isSelected() != wanted:
-                    item.setSelected(wanted)
+                self.ui.findingsTable.item(index, column).setSelected(wanted)

@@ -65,14 +65,14 @@ def taskInWords(task: str) -> str:
 
 
 def pointInWords(point: Point) -> str:
-    """An operating point's line in the list, such as "Balanced: finds 92 %, 0.8 false alarms a case"."""
+    """An operating point's line in the list, such as "Balanced: 92 % found, 0.8 false a case"."""
     names = {
         "high_sensitivity": _("High sensitivity"),
         "balanced": _("Balanced"),
         "high_specificity": _("High specificity"),
     }
     name = names.get(point.name, point.name.replace("_", " "))
-    return _("{name}: finds {share:.0f} %, {wrong:.1f} false alarms a case").format(
+    return _("{name}: {share:.0f} % found, {wrong:.1f} false a case").format(
         name=name, share=100 * point.sensitivity, wrong=point.fpPerCase
     )
 

@@ -24,6 +24,7 @@ from mtann.progress import Progress
 from mtann.report.documents import result_document
 from mtann.report.save import RESULT_FOLDER, save_result
 from mtann.settings import DetectionSettings, ExplanationSettings, make_settings
+from mtann.uncertain import measure_uncertainty
 from mtann.volume_io import read_volume
 
 
@@ -82,6 +83,11 @@ def add_case_arguments(parser: argparse.ArgumentParser, settings_title: str) -> 
         type=float,
         metavar="X",
         help="edge of the cube of the image that --explain hides, in mm (default: twice the candidate's scoring sigma)",
+    )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="also tell how sure the model is: variance.nii.gz, entropy.nii.gz and volume intervals; eight more scans",
     )
     add_device(parser)
     add_common(parser)
@@ -156,7 +162,11 @@ class Looking:
         if how is not None:
             console.progress(Progress("explain", 1.0, "Explaining the best candidates"))
             explanation = explaining.explain(volumes, result, bundle, how, mask=mask, device=arguments.device)
-        save_result(result, first, output, bundle.card.intended_use, explanation)
+        unsure = None
+        if arguments.uncertainty:
+            console.progress(Progress("uncertainty", 1.0, "Asking every network, with the image mirrored"))
+            unsure = measure_uncertainty(volumes, result, bundle, mask=mask, device=arguments.device)
+        save_result(result, first, output, bundle.card.intended_use, explanation, unsure)
         console.end_progress()
         return result
 
@@ -187,7 +197,7 @@ class Looking:
             threshold = resolve_threshold(bundle.card, arguments.threshold, arguments.operating_point).value
             task = self.open(case)
             request = request_of(bundle, settings, case, threshold, arguments.series, task.inputs)
-            if is_done(output, request, _how_to_explain(arguments)):
+            if is_done(output, request, _how_to_explain(arguments), arguments.uncertainty):
                 return {
                     "case": case.case,
                     "status": "skipped",

@@ -7,7 +7,7 @@ from typing import Any
 
 from mtann.cases import CaseFiles
 from mtann.models.bundle import ModelBundle
-from mtann.report.save import EXPLANATION_FILE, RESULT_FOLDER
+from mtann.report.save import EXPLANATION_FILE, RESULT_FOLDER, UNCERTAINTY_FILE
 from mtann.settings import DetectionSettings, ExplanationSettings
 from mtann.volume_io import hash_file, read_volume
 
@@ -34,8 +34,8 @@ def request_of(
     }
 
 
-def is_done(directory: Path, request: Request, how: ExplanationSettings | None = None) -> bool:
-    """Whether the folder holds the complete result of this request, explained so if that was asked for.
+def is_done(directory: Path, request: Request, how: ExplanationSettings | None = None, unsure: bool = False) -> bool:
+    """Whether the folder holds the complete result of this request, with its explanation and uncertainty if asked for.
 
     A folder is complete if it is there at all.
     """
@@ -48,6 +48,8 @@ def is_done(directory: Path, request: Request, how: ExplanationSettings | None =
             "threshold": document["threshold"],
         }
     except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if unsure and not (directory / UNCERTAINTY_FILE).is_file():
         return False
     return bool(found == request) and (how is None or _explained(directory) == how.model_dump(mode="json"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from mtann.backends.device import choose_device
 from mtann.commands.console import Console
 from mtann.commands.options import add_common, add_device, add_settings, read_settings
+from mtann.data_set import LabelledCase
 from mtann.models.bundle import save_bundle
 from mtann.models.catalogue import open_model
 from mtann.planning.plan import Plan
@@ -17,7 +18,7 @@ from mtann.training.unet.settings import UNetTrainingSettings
 from mtann.unets.fold import Training, train_fold
 from mtann.unets.likelihood_channel import likelihood_cases, likelihood_note, overlap_warning, with_likelihood
 from mtann.unets.model import make_model, outcome_of_fold
-from mtann.unets.planned import PlannedCase, read_cases, read_plan
+from mtann.unets.planned import read_cases, read_plan
 from mtann.unets.splits import read_fold
 
 MODEL_FOLDER = "model"
@@ -29,7 +30,11 @@ def add_planned(parser: argparse.ArgumentParser) -> None:
         "--plan", required=True, type=Path, metavar="DIR", help="folder that 'mtann plan' wrote plan.json into"
     )
     parser.add_argument(
-        "--cases", required=True, type=Path, metavar="CASES", help="the cases that the plan was made for"
+        "--cases",
+        required=True,
+        type=Path,
+        metavar="CASES",
+        help="the CSV, or nnU-Net's raw folder, that it was made for",
     )
     parser.add_argument(
         "--likelihood-from",
@@ -46,7 +51,7 @@ class Planned:
     """What is trained by: the plan, its cases, and what a model's card says of them."""
 
     plan: Plan
-    cases: tuple[PlannedCase, ...]
+    cases: tuple[LabelledCase, ...]
     notes: tuple[str, ...] = ()
 
 

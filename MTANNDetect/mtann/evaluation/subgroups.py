@@ -61,7 +61,7 @@ def banded(values: Sequence[str]) -> list[str]:
     except ValueError:
         return list(values)
     low, high = np.quantile(numbers, [1 / 3, 2 / 3])
-    names = (f"1: up to {low:g}", f"2: above {low:g}, up to {high:g}", f"3: above {high:g}")
+    names = (f"1: up to {low:.3g}", f"2: {low:.3g} to {high:.3g}", f"3: above {high:.3g}")
     return ["" if not v else names[int(float(v) > low) + int(float(v) > high)] for v in values]
 
 

@@ -96,6 +96,11 @@ class MTANNCard(Card):
         return tuple(channel.name for channel in self.inputs.channels)
 
     @property
+    def fold_members(self) -> tuple[str, ...]:
+        """What the tensors' names of networks begin with that are asked only how sure the model is."""
+        return ()
+
+    @property
     def dimensions(self) -> int:
         """2 for a model that works slice by slice, else 3."""
         return self.inputs.dimensions
@@ -122,6 +127,9 @@ class ModelCard(MTANNCard):
         None, description="the likelihood from which a voxel is taken as lesion; none without outlines to learn from"
     )
     training_lesions: int = Field(ge=1)
+    kept_folds: int = Field(
+        0, ge=0, description="networks of the cross-validation that are kept beside, to tell how sure the model is"
+    )
     refused_points: tuple[str, ...] = Field(
         (), description="operating points that the training data could not support, and why"
     )
@@ -174,6 +182,11 @@ class ModelCard(MTANNCard):
             tuple(f"expert_{expert}.repetition_{repetition}" for repetition in range(self.training.repetitions))
             for expert in range(self.combination.networks)
         )
+
+    @property
+    def fold_members(self) -> tuple[str, ...]:
+        """The kept networks of the cross-validation."""
+        return tuple(f"fold_{number}" for number in range(self.kept_folds))
 
     def calibration_for(self, task: Task) -> Calibration | None:
         """The calibration, where the model is used for what it was taught for: elsewhere lesions are rarer or not."""

@@ -129,8 +129,8 @@ def evaluation_page(evaluation: Evaluation, title: str = "Evaluation") -> str:
 
 
 def _shown(figures: Mapping[str, Measured]) -> list[str]:
-    """The figures of a subgroup that can be said."""
-    return [name for name, measured in figures.items() if measured.value is not None]
+    """The figures of a subgroup that can be said; those at single rates stand in ``evaluation.json`` alone."""
+    return [name for name, one in figures.items() if one.value is not None and "sensitivity_at_" not in name]
 
 
 def _missed(evaluation: Evaluation) -> list[_Wrong]:

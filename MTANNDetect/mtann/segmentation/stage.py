@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from mtann.backends.computation import Computation
-from mtann.backends.network import compile_network
+from mtann.backends.network import CompiledNetwork, compile_network
 from mtann.inference.answers import Answers, Network
 from mtann.inference.labels import Block, blocks
 from mtann.inference.tiles import TileGrid, Triple, make_tiles
@@ -83,11 +83,18 @@ class Stage:
 
 def _any_batch(module: torch.nn.Module, most: int, computation: Computation) -> Network:
     """A network that takes up to ``most`` patches. OpenVINO compiles for one number: others go one by one."""
+    ready: dict[torch.Size, CompiledNetwork] = {}
+
+    def compiled(shape: torch.Size) -> CompiledNetwork:
+        # Kept here, since finding a compiled network again means to look at all of its weights.
+        if shape not in ready:
+            ready[shape] = compile_network(module, shape, computation)
+        return ready[shape]
 
     def evaluate(patches: torch.Tensor) -> torch.Tensor:
         if computation.backend == "torch" or len(patches) in (1, most):
-            return compile_network(module, patches.shape, computation)(patches)
-        single = compile_network(module, (1, *patches.shape[1:]), computation)
+            return compiled(patches.shape)(patches)
+        single = compiled(patches[:1].shape)
         return torch.cat([single(patch[None]) for patch in patches])
 
     return evaluate

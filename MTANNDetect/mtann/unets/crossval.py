@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mtann.data_set import LabelledCase
 from mtann.inference.labels import Block, label_type, labels_of
 from mtann.models.unet_card import PostProcessing
 from mtann.planning.plan import Plan
@@ -18,7 +19,6 @@ from mtann.training.unet.processes import current
 from mtann.unets.components import choose_rule, find_components
 from mtann.unets.fold import VALIDATION_FOLDER, Training, train_fold
 from mtann.unets.model import Outcome
-from mtann.unets.planned import PlannedCase
 from mtann.unets.prepared import read_case
 from mtann.unets.scores import Agreements, annotated, compare, mean_dice, overall
 from mtann.unets.validate import label_file, read_probabilities, uncropped
@@ -183,7 +183,7 @@ def _with_rules(
     return cases
 
 
-def _tidied(training: Training, best: Candidate, rules: Sequence[PostProcessing], case: PlannedCase) -> Agreements:
+def _tidied(training: Training, best: Candidate, rules: Sequence[PostProcessing], case: LabelledCase) -> Agreements:
     found, true = read_volume(best.maps[case.case]), read_volume(case.labels)
     labels = np.array(found.array)
     tidy(labels, label_sets(training.plan), rules, found.geometry.voxel_volume_mm3)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtann.data_set import LabelledCase
 from mtann.errors import CasesError
 from mtann.models.provenance import software_versions
 from mtann.planning.plan import Configuration, Plan
@@ -18,7 +19,6 @@ from mtann.training.unet.processes import current
 from mtann.training.unet.settings import UNetTrainingSettings
 from mtann.training.unet.store import StoredCase
 from mtann.unets.files import write_json
-from mtann.unets.planned import PlannedCase
 from mtann.unets.prepared import prepare_cases
 from mtann.unets.splits import ALL, Split, read_splits, split_of
 from mtann.unets.validate import Validation, Validator, label_file
@@ -45,7 +45,7 @@ class Training:
     """
 
     plan: Plan
-    cases: tuple[PlannedCase, ...]
+    cases: tuple[LabelledCase, ...]
     settings: UNetTrainingSettings
     output: Path
     device: "torch.device"
@@ -163,7 +163,7 @@ def _prepare_all(training: Training, configuration: Configuration, fold: str, ru
     previous = previous_maps(training, configuration)
     store = training.output / "preprocessed"
 
-    def prepared(cases: Sequence[PlannedCase], run: Run) -> list[StoredCase]:
+    def prepared(cases: Sequence[LabelledCase], run: Run) -> list[StoredCase]:
         return prepare_cases(cases, training.plan, configuration, store, previous, run)
 
     learnt = prepared(split.training, run.part(0.0, 0.8))

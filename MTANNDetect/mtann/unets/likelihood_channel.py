@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mtann.data_set import LabelledCase
 from mtann.errors import CasesError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
@@ -18,7 +19,6 @@ from mtann.pipeline import detect
 from mtann.planning.plan import Intensities, Plan
 from mtann.progress import Run
 from mtann.settings import Device
-from mtann.unets.planned import PlannedCase
 from mtann.unets.prepared import hash_image
 from mtann.volume_io import read_volume, write_volume
 
@@ -27,13 +27,13 @@ LIKELIHOOD_CHANNEL = "mtann_likelihood"
 _NOTE = "Channel mtann_likelihood: likelihoods of the MTANN model "
 
 
-def overlapping_cases(cases: Sequence[PlannedCase], card: ModelCard) -> list[str]:
+def overlapping_cases(cases: Sequence[LabelledCase], card: ModelCard) -> list[str]:
     """The cases that an MTANN has learnt from, told by the hashes of their images."""
     learnt = {image.sha256 for image in card.training_data}
     return [case.case for case in cases if any(hash_image(path) in learnt for path in case.channels)]
 
 
-def overlap_warning(cases: Sequence[PlannedCase], bundle: ModelBundle) -> str:
+def overlap_warning(cases: Sequence[LabelledCase], bundle: ModelBundle) -> str:
     """What to say where an MTANN has learnt from cases that its likelihoods are made for; empty if it has not."""
     known = overlapping_cases(cases, bundle.card)
     if not known:
@@ -71,13 +71,13 @@ def with_likelihood(plan: Plan) -> Plan:
 
 
 def likelihood_cases(
-    cases: Sequence[PlannedCase],
+    cases: Sequence[LabelledCase],
     channels: Sequence[str],
     bundle: ModelBundle,
     folder: Path,
     device: Device = "auto",
     run: Run | None = None,
-) -> tuple[PlannedCase, ...]:
+) -> tuple[LabelledCase, ...]:
     """The cases with their likelihoods as last channel; those that are made already are not made again.
 
     Args:

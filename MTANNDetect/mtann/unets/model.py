@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mtann.data_set import LabelledCase
 from mtann.errors import ModelError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import TrainingImage
@@ -12,7 +13,6 @@ from mtann.models.unet_bundle import make_unet_bundle
 from mtann.models.unet_card import MeasuredDice, PostProcessing, UNetCard
 from mtann.training.unet.checkpoint import load_checkpoint
 from mtann.unets.fold import Training
-from mtann.unets.planned import PlannedCase
 from mtann.unets.prepared import hash_image
 from mtann.unets.scores import Agreements, mean_dice
 from mtann.unets.splits import ALL
@@ -78,7 +78,7 @@ def make_model(
     return make_unet_bundle(card, states)
 
 
-def training_data(cases: Sequence[PlannedCase], channels: Sequence[str]) -> tuple[TrainingImage, ...]:
+def training_data(cases: Sequence[LabelledCase], channels: Sequence[str]) -> tuple[TrainingImage, ...]:
     """Hashes of everything that was learnt from, so that a scan met again is recognised."""
     images = []
     for case in cases:
@@ -90,7 +90,7 @@ def training_data(cases: Sequence[PlannedCase], channels: Sequence[str]) -> tupl
     return tuple(images)
 
 
-def _learnt_from(training: Training, folds: Sequence[str]) -> list[PlannedCase]:
+def _learnt_from(training: Training, folds: Sequence[str]) -> list[LabelledCase]:
     learnt = {case.case for fold in folds for case in training.split(fold).training}
     return [case for case in training.cases if case.case in learnt]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mtann.data_set import LabelledCase
 from mtann.errors import CasesError
 from mtann.planning.plan import Configuration, Plan
 from mtann.preprocess.unet import CroppedCase, crop_case, labels_on_grid, unet_case
 from mtann.progress import Run
 from mtann.training.unet.labels import LabelTable
 from mtann.training.unet.store import StoredCase, is_stored, store_case
-from mtann.unets.planned import PlannedCase
 from mtann.volume import Volume
 from mtann.volume_io import hash_file, read_volume
 
@@ -23,7 +23,7 @@ _VERSION = 1
 
 
 def prepare_cases(
-    cases: Sequence[PlannedCase],
+    cases: Sequence[LabelledCase],
     plan: Plan,
     configuration: Configuration,
     store: Path,
@@ -55,7 +55,7 @@ def prepare_cases(
     return stored
 
 
-def case_key(case: PlannedCase, plan: Plan, configuration: Configuration, previous: Path | None = None) -> str:
+def case_key(case: LabelledCase, plan: Plan, configuration: Configuration, previous: Path | None = None) -> str:
     """What a preprocessed case is called: the hash of everything that it depends on."""
     parts = {
         "version": _VERSION,
@@ -84,7 +84,7 @@ def _hash_of(path: Path, changed: int, size: int) -> str:
     return hash_file(path)
 
 
-def read_case(case: PlannedCase) -> tuple[tuple[Volume, ...], Volume]:
+def read_case(case: LabelledCase) -> tuple[tuple[Volume, ...], Volume]:
     """A case's images and its label map.
 
     Raises:
@@ -102,7 +102,7 @@ def read_case(case: PlannedCase) -> tuple[tuple[Volume, ...], Volume]:
 
 
 def _prepare(
-    case: PlannedCase, plan: Plan, configuration: Configuration, directory: Path, previous: Path | None
+    case: LabelledCase, plan: Plan, configuration: Configuration, directory: Path, previous: Path | None
 ) -> None:
     volumes, labels = read_case(case)
     table = LabelTable.of(plan)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtann.data_set import LabelledCase
 from mtann.errors import CasesError, SettingsError
 from mtann.sampling.folds import patient_folds
 from mtann.unets.files import write_json
-from mtann.unets.planned import PlannedCase
 
 SPLITS_FILE = "splits.json"
 ALL = "all"
@@ -19,11 +19,11 @@ ALL = "all"
 class Split:
     """Cases to learn from, and those held out; with fold ``all`` both are all."""
 
-    training: tuple[PlannedCase, ...]
-    held_out: tuple[PlannedCase, ...]
+    training: tuple[LabelledCase, ...]
+    held_out: tuple[LabelledCase, ...]
 
 
-def make_splits(cases: Sequence[PlannedCase], folds: int, seed: int) -> tuple[tuple[str, ...], ...]:
+def make_splits(cases: Sequence[LabelledCase], folds: int, seed: int) -> tuple[tuple[str, ...], ...]:
     """The names of the cases that each fold holds out.
 
     Raises:
@@ -38,7 +38,7 @@ def make_splits(cases: Sequence[PlannedCase], folds: int, seed: int) -> tuple[tu
     return tuple(tuple(cases[number].case for number in held_out) for held_out in patient_folds(patients, folds, seed))
 
 
-def read_splits(directory: Path, cases: Sequence[PlannedCase], folds: int, seed: int) -> tuple[tuple[str, ...], ...]:
+def read_splits(directory: Path, cases: Sequence[LabelledCase], folds: int, seed: int) -> tuple[tuple[str, ...], ...]:
     """The splits kept in a folder, made now if there are none; whoever wants others may edit the file first.
 
     Raises:
@@ -73,7 +73,7 @@ def read_fold(text: str, folds: int) -> str:
     raise SettingsError(f"There is no fold '{text}'. Give --fold a number from 0 to {folds - 1}, or 'all'.")
 
 
-def split_of(cases: Sequence[PlannedCase], splits: Sequence[Sequence[str]], fold: str) -> Split:
+def split_of(cases: Sequence[LabelledCase], splits: Sequence[Sequence[str]], fold: str) -> Split:
     """What a fold learns from, and what it is judged by."""
     if fold == ALL:
         return Split(tuple(cases), tuple(cases))

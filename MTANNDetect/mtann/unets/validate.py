@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mtann.data_set import LabelledCase
 from mtann.inference.answers import Answers
 from mtann.inference.labels import Block, blocks, label_type, labels_of, probabilities_of
 from mtann.inference.tiles import make_tiles
@@ -16,7 +17,6 @@ from mtann.planning.plan import Configuration, Plan
 from mtann.preprocess.unet import CroppedCase, crop_case, labels_on_grid, unet_case, with_labels
 from mtann.progress import Run
 from mtann.unets.files import read_json, write_json
-from mtann.unets.planned import PlannedCase
 from mtann.unets.prepared import read_case
 from mtann.unets.scores import Agreement, Agreements, compare, mean_dice, overall
 from mtann.volume_io import read_volume, write_volume
@@ -78,7 +78,7 @@ class Validator:
     keep_probabilities: bool = False
 
     def validate(
-        self, cases: Sequence[PlannedCase], directory: Path, identity: str, run: Run | None = None
+        self, cases: Sequence[LabelledCase], directory: Path, identity: str, run: Run | None = None
     ) -> Validation:
         """Segment cases and compare; those that are done already with the same network are not done again.
 
@@ -101,7 +101,7 @@ class Validator:
                 write_validation(directory, identity, done)
         return Validation(directory, {case.case: done[case.case] for case in cases})
 
-    def _validate(self, case: PlannedCase, directory: Path, run: Run) -> Agreements:
+    def _validate(self, case: LabelledCase, directory: Path, run: Run) -> Agreements:
         volumes, labels = read_case(case)
         cropped = crop_case(volumes, self.plan)
         found = np.zeros(cropped.cropped_size, dtype=label_type(self.plan))
@@ -119,7 +119,7 @@ class Validator:
         write_volume(volumes[0].with_array(whole, case.case), label_file(directory, case))
         return compare(whole, labels.array, self.plan)
 
-    def _blocks(self, cropped: CroppedCase, case: PlannedCase, run: Run) -> Iterator[Block]:
+    def _blocks(self, cropped: CroppedCase, case: LabelledCase, run: Run) -> Iterator[Block]:
         configuration = self.configuration
         prepared = unet_case(cropped, configuration)
         if self.previous is not None:
@@ -147,17 +147,17 @@ def uncropped(found: LabelArray, cropped: CroppedCase) -> LabelArray:
     return np.ascontiguousarray(np.transpose(whole, cropped.plan.transpose_backward))
 
 
-def label_file(directory: Path, case: PlannedCase) -> Path:
+def label_file(directory: Path, case: LabelledCase) -> Path:
     """Where a case's label map is."""
     return directory / f"{case.case}.nii.gz"
 
 
-def probability_file(directory: Path, case: PlannedCase) -> Path:
+def probability_file(directory: Path, case: LabelledCase) -> Path:
     """Where a case's probabilities are: (output, three axes), of the cropped case, in the network's order of axes."""
     return directory / f"{case.case}.npz"
 
 
-def read_probabilities(directory: Path, case: PlannedCase) -> Probabilities:
+def read_probabilities(directory: Path, case: LabelledCase) -> Probabilities:
     """A case's probabilities."""
     with np.load(probability_file(directory, case), allow_pickle=False) as kept:
         probabilities: Probabilities = kept["probabilities"]

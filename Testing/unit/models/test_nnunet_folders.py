@@ -1,14 +1,9 @@
 """nnU-Net v2's model folders: both generations of plans, safe loading, what is refused and how, and the way back."""
 
-import io
-import json
-import os
-import pickle
-from collections import OrderedDict
-
 import numpy as np
 import pytest
 import torch
+from nnunet_changes import change_checkpoint, rewrite
 from small_unets import REGIONS, cascade_plan, image, small_unet
 from unet_plans import architecture, configuration, plan
 
@@ -16,8 +11,6 @@ from mtann import segment
 from mtann.cli import main
 from mtann.errors import ImageError, ModelError, OutputError
 from mtann.models.bundle import load_bundle, save_bundle
-from mtann.models.nnunet import checkpoint
-from mtann.models.nnunet.checkpoint import read_checkpoint
 from mtann.models.nnunet.export import export_bundle
 from mtann.models.nnunet.folder import import_folder, is_nnunet_folder
 from mtann.models.nnunet.plans import read_plan
@@ -31,19 +24,6 @@ def folder(tmp_path):
     """A model folder of two folds, as nnU-Net itself would write it."""
     (made,) = export_bundle(small_unet(folds=("0", "1"), mirror=(0, 1)), tmp_path / "nnunet")
     return made
-
-
-def rewrite(folder, file, change):
-    document = json.loads((folder / file).read_text())
-    change(document)
-    (folder / file).write_text(json.dumps(document))
-
-
-def change_checkpoint(folder, change, fold="0"):
-    path = folder / f"fold_{fold}" / "checkpoint_final.pth"
-    document = torch.load(path, weights_only=True)
-    change(document)
-    torch.save(document, path)
 
 
 @pytest.mark.parametrize(
@@ -149,51 +129,6 @@ def test_configurations_inherit():
         read_plan(plans, dataset_document(bundle.card), "big", "here")
     with pytest.raises(ModelError, match="no configuration '2d'; it has: 3d_fullres, big"):
         read_plan(plans, dataset_document(bundle.card), "2d", "here")
-
-
-class Malicious:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.path}",)
-
-
-def test_a_malicious_checkpoint_is_refused_and_runs_nothing(folder, tmp_path):
-    witness = tmp_path / "executed"
-    change_checkpoint(folder, lambda document: document.update(logging=Malicious(witness)))
-    with pytest.raises(ModelError, match="'fold_0/checkpoint_final.pth' was not opened.*could run as a program"):
-        import_folder(folder)
-    plain = folder / "fold_0" / "checkpoint_final.pth"
-    plain.write_bytes(pickle.dumps(Malicious(witness)))
-    with pytest.raises(ModelError, match=r"fold_0/checkpoint_final\.pth"):
-        import_folder(folder)
-    assert not witness.exists()
-
-
-def test_numbers_of_numpy_in_the_log_are_read_whatever_numpy_wrote_them(folder):
-    log = {"mean_fg_dice": [np.float64(0.5), np.float32(0.25)], "epochs": np.int64(3), "when": np.bool_(True)}
-    change_checkpoint(folder, lambda document: document.update(logging=log, optimizer_state=OrderedDict()))
-    path = folder / "fold_0" / "checkpoint_final.pth"
-    assert read_checkpoint(path).configuration == "3d_fullres"
-    # numpy 1 and numpy 2 name the maker of scalars differently; both names are of unequal length, so pickle anew.
-    for module in (b"numpy._core.multiarray", b"numpy.core.multiarray"):
-        data = pickle.dumps(np.float64(0.5), protocol=2)
-        for known in (b"numpy._core.multiarray", b"numpy.core.multiarray"):
-            data = data.replace(known, module)
-        with torch.serialization.safe_globals(checkpoint._harmless()):
-            assert torch._weights_only_unpickler.load(io.BytesIO(data)) == 0.5
-
-
-def test_a_damaged_or_foreign_checkpoint_is_told(folder):
-    path = folder / "fold_0" / "checkpoint_final.pth"
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ModelError, match=r"fold_0/checkpoint_final\.pth"):
-        import_folder(folder)
-    torch.save({"state_dict": {}}, path)
-    with pytest.raises(ModelError, match="is not as nnU-Net v2 writes it"):
-        import_folder(folder)
 
 
 def set_architecture(**values):

@@ -4,13 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from unet_data_sets import command, read_json, training_of, write_data_set
+from unet_data_sets import QUICK, command, read_json, training_of, write_data_set
 from unet_training import small_plan
 
 from mtann.cli import main
+from mtann.errors import CasesError
 from mtann.models.bundle import load_bundle
 from mtann.models.unet_card import UNetCard
 from mtann.unets.files import read_json as read_whole
+from mtann.unets.planned import read_cases
 from mtann.volume_io import read_volume
 
 
@@ -101,6 +103,45 @@ def test_labels_that_the_plan_does_not_know_are_said(tmp_path, capsys):
     folder = write_data_set(tmp_path, plan=small_plan(labels={"other": (7,)}))
     assert main(command("unet", folder, "--fold", 0, "--folds", 2)) == 2
     assert "hold the value(s) 1, but the plan knows 0, 7" in capsys.readouterr().err
+
+
+def raw_folder(folder, channel="channel0"):
+    """The same cases as nnU-Net keeps them."""
+    cases = write_data_set(folder / "csv", 2)
+    raw = folder / "Dataset001_Balls"
+    for name in ("imagesTr", "labelsTr"):
+        (raw / name).mkdir(parents=True)
+    for number in (0, 1):
+        (cases / f"{number}_channel0.nii.gz").rename(raw / "imagesTr" / f"c{number}_0000.nii.gz")
+        (cases / f"{number}_labels.nii.gz").rename(raw / "labelsTr" / f"c{number}.nii.gz")
+    document = {"channel_names": {"0": channel}, "labels": {"background": 0, "ball": 1}, "file_ending": ".nii.gz"}
+    (raw / "dataset.json").write_text(json.dumps({**document, "numTraining": 2}))
+    return raw
+
+
+def test_cases_are_read_from_the_raw_folder_of_nnunet(tmp_path):
+    raw = raw_folder(tmp_path)
+    first, second = read_cases(raw, small_plan())
+    assert (first.case, second.patient) == ("c0", "c1")
+    assert first.channels == (raw / "imagesTr" / "c0_0000.nii.gz",)
+    assert second.labels == raw / "labelsTr" / "c1.nii.gz"
+
+
+def test_a_raw_folder_of_other_channels_is_refused(tmp_path):
+    with pytest.raises(CasesError, match="has the channels t2, but the plan those of another data set: channel0"):
+        read_cases(raw_folder(tmp_path, "t2"), small_plan())
+
+
+@pytest.mark.slow
+def test_from_a_raw_folder_over_a_plan_to_a_model_that_segments(tmp_path):
+    raw = raw_folder(tmp_path)
+    assert main(["plan", "--cases", str(raw), "--output", str(tmp_path / "plan")]) == 0
+    words = ["crossval", "--plan", tmp_path / "plan", "--cases", raw, "--output", tmp_path / "model", "--folds", 2]
+    assert main([str(word) for word in [*words, "--configurations", "3d_fullres", *QUICK]]) == 0
+    image = raw / "imagesTr" / "c0_0000.nii.gz"
+    words = ["segment", image, "--model", tmp_path / "model", "--output", tmp_path / "out", "--device", "cpu"]
+    assert main([str(word) for word in words]) == 0
+    assert read_volume(tmp_path / "out" / "segmentation.nii.gz").geometry.matches(read_volume(image).geometry)
 
 
 def test_a_damaged_small_file_counts_as_none(tmp_path):

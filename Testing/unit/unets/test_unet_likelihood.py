@@ -10,6 +10,7 @@ from unet_training import small_plan
 
 from mtann.cases import TrainingCase
 from mtann.cli import main
+from mtann.data_set import LabelledCase
 from mtann.errors import CasesError
 from mtann.models.bundle import load_bundle, save_bundle
 from mtann.models.unet_card import UNetCard
@@ -25,7 +26,6 @@ from mtann.unets.likelihood_channel import (
     overlap_warning,
     with_likelihood,
 )
-from mtann.unets.planned import PlannedCase
 from mtann.volume_io import read_volume, write_volume
 
 
@@ -45,8 +45,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def planned(folder) -> list[PlannedCase]:
-    return [PlannedCase(f"c{n}", f"p{n}", (folder / f"{n}.nii.gz",), folder / f"{n}_l.nii.gz") for n in (5, 6)]
+def planned(folder) -> list[LabelledCase]:
+    return [LabelledCase(f"c{n}", f"p{n}", (folder / f"{n}.nii.gz",), folder / f"{n}_l.nii.gz") for n in (5, 6)]
 
 
 def test_a_plan_gets_the_likelihood_as_its_last_channel_as_it_is():

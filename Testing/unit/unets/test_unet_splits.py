@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mtann.data_set import LabelledCase
 from mtann.errors import CasesError, SettingsError
-from mtann.unets.planned import PlannedCase
 from mtann.unets.splits import SPLITS_FILE, make_splits, read_fold, read_splits, split_of
 
 
-def cases(patients: str) -> list[PlannedCase]:
-    return [PlannedCase(f"c{number}", patient, (Path("i"),), Path("l")) for number, patient in enumerate(patients)]
+def cases(patients: str) -> list[LabelledCase]:
+    return [LabelledCase(f"c{number}", patient, (Path("i"),), Path("l")) for number, patient in enumerate(patients)]
 
 
 def test_every_case_is_held_out_once_and_no_patient_twice():

@@ -1,5 +1,6 @@
 """Values go out and come back as they were; nothing else can be smuggled in."""
 
+import importlib
 import math
 from pathlib import Path
 
@@ -7,15 +8,17 @@ import numpy as np
 import pytest
 
 from mtann.cases import TrainingCase
+from mtann.detection.candidate import InputReference, ModelReference
 from mtann.errors import GeometryError, SettingsError
 from mtann.evaluation.froc import froc
 from mtann.geometry import Geometry
 from mtann.sampling.lesions import Lesion, lesions_from_label_map
+from mtann.segmentation.result import Segmentation, SegmentationSettings, SegmentedLabel
 from mtann.settings import DetectionSettings
 from mtann.volume import Volume
 from mtann.worker.array_file import read_array, write_array
 from mtann.worker.protocol import ProtocolError, message_from, to_line
-from mtann.worker.values import Parcel, from_json, to_json
+from mtann.worker.values import _CLASSES, Parcel, from_json, to_json
 
 OBLIQUE = Geometry((4, 5, 6), (0.7, 0.9, 2.1), (12.5, -40.25, 7.75), (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0))
 
@@ -72,6 +75,37 @@ def test_settings_and_curves_come_back(tmp_path):
     assert back["settings"] == settings
     np.testing.assert_array_equal(back["curve"].sensitivity, curve.sensitivity)
     assert (back["curve"].lesions, back["n"], back["path"]) == (2, 3, str(Path("a b").absolute()))
+
+
+def test_a_segmentation_with_overlapping_regions_comes_back(tmp_path):
+    labels = np.zeros(OBLIQUE.shape_zyx, np.uint8)
+    labels[1:3, 2:4, 2:5] = 2
+    label_map = Volume(labels, OBLIQUE, "map")
+    tumour = SegmentedLabel("tumour", (1, 2), 15.9, label_map)
+    result = Segmentation(
+        label_map,
+        (tumour, SegmentedLabel("core", (2,), 15.9)),
+        ModelReference("m", "1", "0" * 64),
+        (InputReference("t1", "image", ""),),
+        SegmentationSettings(folds=("0", "1"), overlap=0.25),
+        "argmax",
+        patches=(3, 8),
+        warnings=("Mind.",),
+    )
+    back = there_and_back(result, tmp_path)
+    assert (back.settings, back.model, back.inputs) == (result.settings, result.model, result.inputs)
+    assert [(one.name, one.values, one.volume_mm3) for one in back.labels] == [
+        ("tumour", (1, 2), 15.9),
+        ("core", (2,), 15.9),
+    ]
+    assert (back.patches, back.warnings, back.origin, back.labels[1].mask) == ((3, 8), ("Mind.",), "argmax", None)
+    np.testing.assert_array_equal(back.labels[0].mask.array, labels)
+    np.testing.assert_array_equal(back.label_map.array, labels)
+
+
+def test_every_class_that_may_pass_exists():
+    for name, module in _CLASSES.items():
+        assert getattr(importlib.import_module(module), name).__module__ == module
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, 0.1, -0.0])
