@@ -16,6 +16,7 @@ from types import FrameType, ModuleType
 
 from mtann.commands.console import Console, explain
 from mtann.errors import CancelledError, MTANNError
+from mtann.memory import keep_freed_memory
 from mtann.version import VERSION
 
 _COMMANDS = {
@@ -32,6 +33,7 @@ _COMMANDS = {
     "evaluate": "measure predictions against references",
     "compare": "compare two models on the same cases",
     "models": "list, describe and verify models",
+    "bench": "measure how fast this machine scans and trains",
     "demo": "run the main job on a synthetic head with known lesions",
     "worker": "serve the Slicer panel: JSON lines on standard input and output",
 }
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser, command = _parser(given)
         parsed = parser.parse_args(given)
+        keep_freed_memory()
         return int(command.run(parsed, console)) if command else 2
     except (MTANNError, MemoryError) as error:
         console.fail(*explain(error))

@@ -13,7 +13,7 @@ from mtann.explanation.occlusion import occlusion_of
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
 from mtann.pipeline import channels_in_order
-from mtann.preprocess.prepare import prepare
+from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.settings import Device, ExplanationSettings
 from mtann.volume import Volume
@@ -28,6 +28,7 @@ def explain(
     ids: Sequence[int] = (),
     mask: Volume | None = None,
     device: Device = "auto",
+    prepared: PreparedCase | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> Explanation:
@@ -41,6 +42,7 @@ def explain(
         ids: Which candidates; the best ones, reported or not, if empty.
         mask: As it was given to :func:`detect`.
         device: Where to compute.
+        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -54,7 +56,7 @@ def explain(
     channels = channels_in_order(volumes, card)
     check_same(result, bundle, channels)
     chosen = _chosen(result, ids, settings.most_candidates)
-    prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.2))
+    prepared = prepared or prepare(channels, card.inputs, mask, run.part(0.0, 0.2))
     networks = bundle.networks()
     explained = []
     for number, candidate in enumerate(chosen):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtann.backends.device import choose_device
+from mtann.backends.computation import Computation, choose_for_mtann
 from mtann.detection.candidate import DetectionResult
 from mtann.detection.uncertainty import FloatVolume, Uncertainty, summarise
 from mtann.explaining import check_same
@@ -22,8 +22,6 @@ from mtann.settings import Device
 from mtann.volume import Volume
 
 if TYPE_CHECKING:
-    import torch
-
     from mtann.networks.mtann import MTANN
 
 Axes = tuple[int, ...]
@@ -55,12 +53,12 @@ def measure_uncertainty(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    bundle, where = open_model(model), choose_device(device)
+    bundle, how = open_model(model), choose_for_mtann(device)
     channels = channels_in_order(volumes, bundle.card)
     check_same(result, bundle, channels)
     prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
     network, mirrorings = bundle.ensemble(), mirror_axes(bundle.card.dimensions)
-    every = evaluations(network, prepared, mirrorings, result.settings.tile_voxels, where, run.part(0.1, 1.0))
+    every = evaluations(network, prepared, mirrorings, result.settings.tile_voxels, how, run.part(0.1, 1.0))
     restored = (restore(one, prepared.grid, channels[0].geometry) for one in every)
     found = summarise(
         restored,
@@ -85,7 +83,7 @@ def evaluations(
     prepared: PreparedCase,
     mirrorings: Sequence[Axes],
     tile_voxels: int,
-    device: "torch.device",
+    computation: Computation,
     run: Run,
 ) -> Iterator[FloatVolume]:
     """Likelihood volumes on the model's grid, the right way round: each member's in each mirrored position."""
@@ -96,5 +94,5 @@ def evaluations(
             channels=tuple(np.ascontiguousarray(np.flip(channel, axes)) for channel in prepared.channels),
             mask=np.ascontiguousarray(np.flip(prepared.mask, axes)),
         )
-        for member in scan_members(network, mirrored, tile_voxels, device, part):
+        for member in scan_members(network, mirrored, tile_voxels, computation, part):
             yield np.ascontiguousarray(np.flip(member, axes))

@@ -14,7 +14,7 @@ LIBRARY = Path(__file__).resolve().parents[2] / "MTANNDetect" / "mtann"
 # From the ground up. A module imports its own row and the rows above it in this list; a package counts as one name.
 ORDER = (
     ("version", "errors"),
-    ("geometry", "optional", "output_folder", "progress", "settings"),
+    ("geometry", "memory", "optional", "output_folder", "progress", "settings"),
     ("volume*",),
     ("phantoms", "planning", "preprocess", "sampling"),
     ("cases",),

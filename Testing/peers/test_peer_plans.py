@@ -188,11 +188,11 @@ def test_another_memory_budget_is_planned_alike(memory_gb, tmp_path, monkeypatch
 
 
 def test_random_fingerprints_are_planned_alike(tmp_path, monkeypatch):
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(0)
     names = set()
-    for number in range(12):
+    for number in range(8):
         spacing = np.exp(rng.uniform(np.log(0.4), np.log(5), 3))
-        shape = np.exp(rng.uniform(np.log(12), np.log(500), 3))
+        shape = np.exp(rng.uniform(np.log(12 if number % 2 else 150), np.log(600), 3))
         spacings, shapes = spread(spacing, shape, int(rng.integers(3, 80)), number)
         fingerprint = fingerprint_of(spacings, shapes, ("T1", "ct"), float(rng.uniform(0.5, 1)))
         document = dataset_json(("T1", "ct"), {"background": 0, "a": 1, "b": [1, 2]}, fingerprint.cases, [1, 2])

@@ -131,7 +131,7 @@ def test_a_missing_package_is_said_in_the_panel(monkeypatch, scene):
     panel = Panel(monkeypatch, Logic(error))
     assert "pydantic" in panel.ui.statusLabel.text
     assert not panel.ui.runButton.enabled
-    assert panel.ui.expectationLabel.text == "Choose a model."
+    assert panel.ui.expectationLabel.text == "There is no model to run; the reason stands below."
 
 
 def test_looking_for_models_again_keeps_the_choice(panel):

@@ -10,6 +10,7 @@ from mtann.cli import main
 from mtann.data_set import measure, read_data_set
 from mtann.errors import CasesError, MTANNError
 from mtann.planning.plan import Plan
+from mtann.unets.planned import read_cases, read_plan
 
 
 def write(path, array, spacing_xyz=(1, 1, 1), origin=(0, 0, 0)):
@@ -131,6 +132,17 @@ def test_the_command_plans_and_replaces_only_plans(raw, tmp_path, capsys):
     assert main(["plan", "--cases", str(raw), "--output", str(output), "--preset", "residual_m"]) == 0
     assert main(["plan", "--cases", str(raw), "--output", str(raw)]) == 2
     assert "not a former plan" in capsys.readouterr().err
+
+
+def test_a_raw_folder_is_trained_on_as_it_is(raw, tmp_path):
+    assert main(["plan", "--cases", str(raw), "--output", str(tmp_path / "plan")]) == 0
+    plan = read_plan(tmp_path / "plan")
+    cases = read_cases(raw, plan)
+    found = [(one.case, one.patient, one.labels.name) for one in cases]
+    assert found == [("a", "a", "a.nii.gz"), ("b", "b", "b.nii.gz")]
+    assert [path.name for path in cases[1].channels] == ["b_0000.nii.gz", "b_0001.nii.gz"]
+    with pytest.raises(CasesError, match="has the channels CT, PET, but the plan those"):
+        read_cases(raw, plan.model_copy(update={"channels": ("CT", "T1")}))
 
 
 def test_another_network_keeps_the_configurations_that_it_can_work_on(raw, tmp_path, capsys):

@@ -10,7 +10,7 @@ from typing import Any
 from mtann.cases import CaseFiles, read_case_list
 from mtann.commands.console import Console, explain
 from mtann.commands.inputs import add_images, named_files
-from mtann.commands.options import add_common, add_device
+from mtann.commands.options import add_backend, add_common, add_device
 from mtann.commands.resume import image_hash
 from mtann.errors import CancelledError, MTANNError, SettingsError
 from mtann.given_files import hash_given, read_given
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a list of cases; each gets its own folder within DIR, and finished ones are skipped",
     )
     add_device(parser)
+    add_backend(parser)
     add_common(parser)
     mtann = parser.add_argument_group("MTANN models")
     mtann.add_argument("--mask", type=Path, metavar="IMAGE", help="where to look: non-zero voxels")
@@ -67,8 +68,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="segment only about these: candidates.json of a result, points, or a label map; with --cases, the column "
         "'candidates' names it",
     )
-    unet.add_argument("--backend", choices=["auto", "torch", "openvino"], default="auto", help="(default: auto)")
-    unet.add_argument("--precision", choices=["auto", "fp32", "bf16", "fp16"], default="auto", help="(default: auto)")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

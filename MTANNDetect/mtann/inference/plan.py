@@ -25,10 +25,14 @@ _TRANSFORM_OTHER_NS = 3.4
 _MOVE_NS = 0.7
 """The same for putting spectra in order."""
 _SIZES = (16, 20, 24, 32, 36, 40, 48, 56, 60, 64, 72, 80, 88, 96, 108, 112, 120, 128, 144, 160, 192, 256)
-_MOST_FILTERS = 300_000_000
-"""Bytes that kernels' spectra may take."""
-_SLAB_BYTES = 6_000_000
-"""Size of the sums that are held at a time: what stays in the processor's caches is finished fastest."""
+_MOST_FILTERS = 500_000_000
+"""Bytes that the kernels' spectra of all networks may take."""
+_PREPARE_NS = 5.0
+"""Nanoseconds for each number of the kernels' spectra, which are made once a scan."""
+_FOURIER_SLAB_BYTES, _LARGE_FILTERS = 3_500_000, 16_000_000
+_SLAB_BYTES, _SLAB_BYTES_ELSEWHERE = 6_000_000, 256_000_000
+"""Size of the sums that are held at a time: what stays in a processor's caches is finished fastest; other devices want
+much at once."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def plan_scan(
     tile_voxels: int,
     strides: tuple[int, int, int] = (1, 1, 1),
     device: torch.device | str = "cpu",
+    together: int = 1,
 ) -> ScanPlan:
     """The cheapest way to scan a box.
 
@@ -65,15 +70,20 @@ def plan_scan(
         tile_voxels: Largest edge of a tile.
         strides: Only each so manieth voxel along an axis is asked for.
         device: Where to compute; what is not measured, as graphics cards, convolves directly.
+        together: How many such networks are scanned at once, so that memory must hold the kernels of all.
     """
-    direct = direct_plan(layers, box_zyx, tile_voxels, strides)
+    direct = direct_plan(layers, box_zyx, tile_voxels, strides, device)
     if torch.device(device).type != "cpu":
         return direct
-    return min([direct, *fourier_plans(layers, box_zyx, tile_voxels, strides)], key=lambda plan: plan.cost_ns)
+    return min([direct, *fourier_plans(layers, box_zyx, tile_voxels, strides, together)], key=lambda plan: plan.cost_ns)
 
 
 def direct_plan(
-    layers: ScanLayers, box_zyx: Sequence[int], tile_voxels: int, strides: tuple[int, int, int] = (1, 1, 1)
+    layers: ScanLayers,
+    box_zyx: Sequence[int],
+    tile_voxels: int,
+    strides: tuple[int, int, int] = (1, 1, 1),
+    device: torch.device | str = "cpu",
 ) -> ScanPlan:
     """Direct convolution of a box."""
     taps = sum(kernel.weight[0, 0].numel() for kernel in layers.kernels)
@@ -81,11 +91,12 @@ def direct_plan(
     z, y, x = (min(n, max(step, tile_voxels // step * step)) for n, step in zip(box_zyx, strides, strict=True))
     plane = 4 * layers.units * -(-y // strides[1]) * -(-x // strides[2])
     share = strides[0] * strides[1] * strides[2]
-    return ScanPlan("direct", (z, y, x), (0, 0), max(1, _SLAB_BYTES // plane), cost / share)
+    slab = _SLAB_BYTES if torch.device(device).type == "cpu" else _SLAB_BYTES_ELSEWHERE
+    return ScanPlan("direct", (z, y, x), (0, 0), max(1, slab // plane), cost / share)
 
 
 def fourier_plans(
-    layers: ScanLayers, box_zyx: Sequence[int], tile_voxels: int, strides: tuple[int, int, int]
+    layers: ScanLayers, box_zyx: Sequence[int], tile_voxels: int, strides: tuple[int, int, int], together: int = 1
 ) -> list[ScanPlan]:
     """Every size of transform that may be worth its cost."""
     _, radius_y, radius_x = layers.radius_zyx
@@ -95,10 +106,7 @@ def fourier_plans(
     for size_y in _sizes(box_zyx[1], radius_y, tile_voxels, strides[1]):
         for size_x in _sizes(box_zyx[2], radius_x, tile_voxels, strides[2]):
             points = size_y * size_x
-            if (
-                4 * points * taps * layers.channels * layers.units * (2 if taps * layers.channels <= 16 else 1)
-                > _MOST_FILTERS
-            ):
+            if 4 * points * taps * layers.channels * layers.units * together > _MOST_FILTERS:
                 continue
             tile = [
                 min(n, (size - 2 * radius) // step * step)
@@ -108,10 +116,18 @@ def fourier_plans(
             ]
             tiles = -(-box_zyx[1] // tile[0]) * -(-box_zyx[2] // tile[1])
             each = _point_cost(layers, taps, (size_y, size_x), depth) * points * tiles / strides[0]
-            slices = max(1, _SLAB_BYTES // (4 * layers.units * points))
-            cost = each / (box_zyx[1] * box_zyx[2])
+            slices = _fourier_slices(layers, points, taps)
+            once = _PREPARE_NS * points * taps * layers.channels * layers.units
+            cost = (each + once / box_zyx[0]) / (box_zyx[1] * box_zyx[2])
             plans.append(ScanPlan("fourier", (depth, tile[0], tile[1]), (size_y, size_x), slices, cost))
     return plans
+
+
+def _fourier_slices(layers: ScanLayers, points: int, taps: int) -> int:
+    """As many slices as stay in the caches; but large spectra of kernels are not read for a few slices only."""
+    fitting = _FOURIER_SLAB_BYTES // (4 * layers.units * points)
+    filters = 4 * points * taps * layers.channels * layers.units
+    return max(fitting, 12 if filters > _LARGE_FILTERS else 4)
 
 
 def fourier_taps(layers: ScanLayers) -> int:

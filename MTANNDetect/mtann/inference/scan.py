@@ -187,8 +187,8 @@ def _plan(
     parts: Sequence[ScanLayers], size: Sequence[int], tile_voxels: int, strides: Strides, how: Computation
 ) -> ScanPlan:
     if how.backend == "openvino" or how.precision != "fp32":
-        return direct_plan(parts[0], size, tile_voxels, strides)
-    return plan_scan(parts[0], size, tile_voxels, strides, how.device)
+        return direct_plan(parts[0], size, tile_voxels, strides, how.device)
+    return plan_scan(parts[0], size, tile_voxels, strides, how.device, len(parts))
 
 
 def _evaluator(layers: ScanLayers, plan: ScanPlan, how: Computation) -> _Evaluator:

@@ -54,7 +54,11 @@ class Labels(Settings):
         if not isinstance(given, dict):
             return given
         lists = {name: value if isinstance(value, list | tuple) else [value] for name, value in given.items()}
-        return {name: values for name, values in lists.items() if list(values) != [0]}
+        found = {name: values for name, values in lists.items() if list(values) != [0]}
+        # Without regions a network's outputs follow the values, whatever order the names are given in.
+        if all(len(values) == 1 and isinstance(values[0], int) for values in found.values()):
+            return dict(sorted(found.items(), key=lambda pair: pair[1][0]))
+        return found
 
     @model_validator(mode="after")
     def _values_fit(self) -> "Labels":

@@ -77,6 +77,13 @@ class _InputRecord(_Record):
     sha256: str
 
 
+class _ComputationRecord(_Record):
+    device: str
+    backend: Literal["torch", "openvino"]
+    precision: Literal["fp32", "bf16", "fp16"]
+    reason: str
+
+
 class _GeometryRecord(_Record):
     shape_zyx: tuple[int, int, int]
     spacing_xyz_mm: Point
@@ -95,6 +102,7 @@ class _ResultRecord(_Record):
     threshold_origin: str
     warnings: tuple[str, ...]
     definitions: dict[str, str]
+    computation: _ComputationRecord | None = None
     candidates: tuple[_CandidateRecord, ...]
 
 
@@ -118,6 +126,7 @@ def result_document(result: DetectionResult) -> dict[str, Any]:
         threshold_origin=result.threshold_origin,
         warnings=result.warnings,
         definitions=DEFINITIONS,
+        computation=result.computation and _ComputationRecord.model_validate(result.computation),
         candidates=tuple(map(_CandidateRecord.model_validate, result.candidates)),
     )
     return record.model_dump(mode="json")

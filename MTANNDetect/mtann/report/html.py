@@ -49,6 +49,7 @@ def html_text(
         uncertainty=uncertainty,
         intended_use=intended_use,
         software=software_versions(),
+        computation=result.computation,
         notice=RESEARCH_USE_NOTICE,
         definitions=DEFINITIONS,
         count=count_words,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mtann.backends.device import choose_device
+from mtann.backends.computation import choose_for_mtann
 from mtann.errors import ModelError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
@@ -15,7 +15,7 @@ from mtann.progress import Run
 from mtann.segmentation.result import Segmentation, SegmentationSettings, SegmentedLabel
 from mtann.volume import Volume
 
-_FOR_UNETS = {"folds", "mirroring", "overlap", "probabilities", "backend", "precision"}
+_FOR_UNETS = {"folds", "mirroring", "overlap", "probabilities"}
 
 
 def segment_by_likelihood(
@@ -37,13 +37,13 @@ def segment_by_likelihood(
     _refuse_options(settings)
     card = bundle.card
     chosen = resolve_segmentation(card, settings.threshold)
-    where = choose_device(settings.device)
+    how = choose_for_mtann(settings.device, settings.backend, settings.precision)
     channels = channels_in_order(volumes, card)
     first = channels[0]
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
     single = bundle.networks()[0]
     likelihood = restore(
-        scan_case(single, prepared, card.detection.tile_voxels, where, run.part(0.1, 0.95)),
+        scan_case(single, prepared, card.detection.tile_voxels, how, run.part(0.1, 0.95)),
         prepared.grid,
         first.geometry,
     )
@@ -60,6 +60,7 @@ def segment_by_likelihood(
         settings=settings.model_copy(update={"threshold": chosen.value}),
         origin=chosen.origin,
         warnings=tuple(image_warnings(prepared, card, first)),
+        computation=how.words,
     )
 
 

@@ -21,8 +21,8 @@ class SegmentationSettings(Settings):
     overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="U-Net: least overlap of patches")
     probabilities: bool = Field(False, description="U-Net: whether each class's probabilities are handed on")
     device: Device = Field("auto", description="where to compute")
-    backend: Backend = Field("auto", description="what evaluates a U-Net")
-    precision: Precision = Field("auto", description="of the numbers within a U-Net")
+    backend: Backend = Field("auto", description="what evaluates networks")
+    precision: Precision = Field("auto", description="of the numbers within networks")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Segmentation:
         inputs: One entry a channel.
         settings: Every setting of the run.
         origin: In words, where the decision what belongs to a label comes from.
-        computation: In words, what evaluated the networks; empty for MTANNs.
+        computation: In words, what evaluated the networks.
         patches: How many patches were run of how many there are; None for MTANNs.
         probabilities: A volume a class, if asked for; for labels, of the background too.
         warnings: What the reader must know before trusting the result.

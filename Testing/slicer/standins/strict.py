@@ -4,6 +4,7 @@ Properties are values and hide their getters; there are no keyword arguments; un
 False to a wrong signature; what a slot raises is printed and dropped; lists arrive as tuples and enums as numbers.
 """
 
+import ctypes
 import enum
 import sys
 import traceback
@@ -15,8 +16,9 @@ from PySide6.QtGui import QFont, QKeySequence
 from PySide6.QtWidgets import QListWidgetItem, QTableWidgetItem
 
 # PySide6 6.12 gives one reference to None too few with every call that returns None; before Python 3.12 a process dies
-# when they run out. Holding some millions more is the way round it.
+# when they run out, at the latest when it ends. Holding some millions more, for good, is the way round it.
 _NONES = (None,) * 4_000_000
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_NONES))
 
 
 def strict(value: Any) -> Any:

@@ -153,7 +153,7 @@ def test_options_that_do_not_fit_are_refused_and_nothing_is_written(place, capsy
 def test_options_of_unets_are_refused_for_mtanns(place, capsys):
     save_bundle(ball_model(), place / "balls")
     assert run(place, "--folds", "0", model="balls") == 2
-    assert "The model is an MTANN; backend, folds, precision are for U-Nets" in capsys.readouterr().err
+    assert "The model is an MTANN; folds are for U-Nets" in capsys.readouterr().err
 
 
 def test_a_wrong_number_of_images_names_the_channels(place, capsys):

@@ -16,7 +16,7 @@ def write(tmp_path, document):
 
 def test_plain_labels(tmp_path):
     labels = read_labels(write(tmp_path, {"labels": {"background": 0, "core": 2, "oedema": 1}}))
-    assert labels.labels == {"core": (2,), "oedema": (1,)}
+    assert list(labels.labels.items()) == [("oedema", (1,)), ("core", (2,))]  # as the network's outputs
     assert (labels.declared, labels.count, labels.has_regions) == ((0, 1, 2), 3, False)
 
 

@@ -60,8 +60,8 @@ class Talk:
 
 
 @pytest.fixture
-def folder():
-    return Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+def folder(tmp_path):
+    return Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=tmp_path))
 
 
 @pytest.fixture
