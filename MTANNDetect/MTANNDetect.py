@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import slicer
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -14,9 +15,12 @@ from slicer.ScriptedLoadableModule import (
 if str(Path(__file__).parent) not in sys.path:
     sys.path.append(str(Path(__file__).parent))
 
+from MTANNDetectLib import Dependencies
 from MTANNDetectLib.Logic import DetectLogic
+from MTANNDetectLib.SampleImages import registerSampleData
 from MTANNDetectLib.SelfTest import runSelfTest
 from MTANNDetectLib.Widget import DetectPanel
+from MTANNDetectLib.WorkerRunner import WorkerRunner
 
 
 class MTANNDetect(ScriptedLoadableModule):
@@ -34,6 +38,8 @@ class MTANNDetect(ScriptedLoadableModule):
             "Research software, not a medical device: every result must be reviewed by a qualified reader."
         )
         parent.acknowledgementText = "After Suzuki et al., Medical Physics 2003 and 2006."
+        # Other modules' logics are there only once the application has started.
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class MTANNDetectWidget(ScriptedLoadableModuleWidget):
@@ -43,12 +49,18 @@ class MTANNDetectWidget(ScriptedLoadableModuleWidget):
         """Build the panel when the user opens the module for the first time."""
         super().setup()
         self.logic = MTANNDetectLogic()
-        self.panel = DetectPanel(self.logic, self.resourcePath("UI/MTANNDetect.ui"))
+        self.panel = DetectPanel(
+            self.logic,
+            self.resourcePath("UI/MTANNDetect.ui"),
+            WorkerRunner(self.logic),
+            self.logic.getParameterNode,
+            Dependencies,
+        )
         self.layout.addWidget(self.panel.root)
 
     def enter(self):
-        """Look for new models whenever the user comes to the module."""
-        self.panel.refreshModels()
+        """Look for new models whenever the user comes to the module, and start the worker."""
+        self.panel.enter()
 
     def cleanup(self):
         """Leave nothing running when the module is closed or reloaded."""

@@ -29,15 +29,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="only tests marked 'slicer' and not 'views': those that any version of slicer-core must pass",
     )
 
+    parser.addoption(
+        "--peers-only",
+        action="store_true",
+        help="only tests marked 'peers', which need the environment with nnU-Net and its like; else they are left out",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # Files in this folder import peers, which the main environment does not have.
+    is_peer = collection_path.is_relative_to(ROOT / "Testing" / "peers")
+    return True if is_peer and not config.getoption("--peers-only") else None
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "views: renders through trame-slicer, which needs its own slicer-core")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--mrml-only"):
-        return
-    wanted = [item for item in items if item.get_closest_marker("slicer") and not item.get_closest_marker("views")]
+    peers = config.getoption("--peers-only")
+    wanted = [item for item in items if (item.get_closest_marker("peers") is not None) == peers]
+    if config.getoption("--mrml-only"):
+        wanted = [i for i in wanted if i.get_closest_marker("slicer") and not i.get_closest_marker("views")]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = wanted
 

@@ -3,11 +3,14 @@
     python Testing/dev.py setup            make both environments
     python Testing/dev.py demo [ARGS]      find lesions in a made-up head (arguments go to `mtann demo`)
     python Testing/dev.py test [ARGS]      run every test (arguments go to pytest)
+    python Testing/dev.py test --peers     the comparisons with other programs as well, or those that ARGS choose
     python Testing/dev.py lint             style and types
     python Testing/dev.py bench [NAME]     run a benchmark; without a name, list them
+    python Testing/dev.py screenshots      make the pictures of the panel and of Slicer's views anew
 
 Each command first makes or mends what it needs: `.venv` beside the README, and for the tests `.venv-slicer`, a thin
-layer over it with the newest slicer-core. Only the standard library is used here.
+layer over it with the newest slicer-core, and `.venv-peers`, another with nnU-Net and its like. Only the standard
+library is used here.
 """
 
 import sys
@@ -26,6 +29,7 @@ from devtools.system import ensure_system_libraries
 
 BENCHMARKS = ROOT / "Testing" / "benchmarks"
 SLICER_TESTS = ROOT / "Testing" / "slicer"
+PEER_TESTS = ROOT / "Testing" / "peers"
 NO_TESTS_COLLECTED = 5  # pytest's exit code
 
 
@@ -46,15 +50,20 @@ def demo(args: list[str]) -> int:
 
 
 def test(args: list[str]) -> int:
-    """Run all tests, then those on Slicer's data nodes again with the newest slicer-core."""
+    """Run all tests, then those on Slicer's data nodes again with the newest slicer-core; with --peers, comparisons."""
     ensure_system_libraries()
-    results = [stage("tests", [ensure("test"), "-m", "pytest", *args])]
+    with_peers, args = "--peers" in args, [arg for arg in args if arg != "--peers"]
+    results = [stage("tests", [ensure("test"), "-m", "pytest", *args], may_be_empty=with_peers and bool(args))]
     chosen = chosen_paths(args)
     if not chosen or any(overlap(path, SLICER_TESTS) for path in chosen):
         # Where the developer chose no path, nothing outside this folder is meant.
         where = [] if chosen else [str(SLICER_TESTS)]
         command = [ensure("newest slicer-core"), "-m", "pytest", "--mrml-only", *args, *where]
         results.append(stage("tests of nodes, newest slicer-core", command, may_be_empty=bool(args)))
+    if with_peers:
+        where = [] if chosen else [str(PEER_TESTS)]
+        command = [ensure("peers"), "-m", "pytest", "--peers-only", *args, *where]
+        results.append(stage("comparisons with other programs", command, may_be_empty=bool(args)))
     return summarise(results)
 
 
@@ -78,7 +87,17 @@ def bench(args: list[str]) -> int:
     return call([ensure("test"), str(scripts[args[0]]), *args[1:]], cwd=Path.cwd())
 
 
-COMMANDS = {"setup": setup, "demo": demo, "test": test, "lint": lint, "bench": bench}
+def screenshots(args: list[str]) -> int:
+    """Make the pictures in Resources/Screenshots anew; `--all --output DIR` shows the panel in every state."""
+    ensure_system_libraries()
+    python = ensure("test")
+    results = [stage("panel", [python, str(SLICER_TESTS / "panel_pictures.py"), *args])]
+    if not args:
+        results.append(stage("views", [python, str(SLICER_TESTS / "render_screenshot.py")]))
+    return summarise(results)
+
+
+COMMANDS = {"setup": setup, "demo": demo, "test": test, "lint": lint, "bench": bench, "screenshots": screenshots}
 
 
 # --- Running things -------------------------------------------------------------------------------------------------

@@ -39,6 +39,6 @@ def displayThreshold(result: "DetectionResult") -> float:
     return max(_LEAST_DISPLAYED, result.threshold * result.settings.outline_fraction)
 
 
-def showInSliceViews(imageNode: slicer.vtkMRMLScalarVolumeNode, likelihoodNode: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Show the likelihood over the image in all slice views."""
-    slicer.util.setSliceViewerLayers(background=imageNode, foreground=likelihoodNode, foregroundOpacity=OVERLAY_OPACITY)
+def setLeastDisplayed(node: slicer.vtkMRMLScalarVolumeNode, likelihood: float) -> None:
+    """Let the overlay begin at this likelihood."""
+    node.GetDisplayNode().SetLowerThreshold(max(_LEAST_DISPLAYED, likelihood))

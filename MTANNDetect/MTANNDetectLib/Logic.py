@@ -1,61 +1,55 @@
 """Detecting and training with nodes of the scene, from Slicer's Python console or from the panel."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import slicer
 
-from mtann.errors import CasesError, ImageError
-from mtann.geometry import Geometry
 from mtann.progress import CancelCheck, ProgressCallback
-from mtann.volume import Volume
 
-from .ChannelAdapter import volumesFromNodes
-from .LesionAdapter import lesionsFromNode, maskFromNode
+from .CaseNodes import TrainingNodes, VolumeNodes, imagesFromNodes, requireStillThere, trainingCaseFromNodes
+from .LabelAdapter import SegmentedNodes, nodesFromSegmentation
+from .LesionAdapter import lesionsFromNode
 from .Library import libraryModule
-from .Models import ModelChoice, availableModels
+from .Models import addFolder, availableModels, removeModel
+from .Presenters.ModelsPresenter import ModelChoice
 from .ResultAdapter import DetectionNodes, nodesFromResult
+from .WorkerLogic import WorkerCalls
 
 if TYPE_CHECKING:
-    from mtann.cases import TrainingCase
     from mtann.models.bundle import ModelBundle
+    from mtann.segmentation.result import SegmentationSettings
     from mtann.settings import DetectionSettings
 
-VolumeNode = slicer.vtkMRMLScalarVolumeNode
-VolumeNodes = VolumeNode | Sequence[VolumeNode] | Mapping[str, VolumeNode]
+__all__ = ["DetectLogic", "TrainingNodes", "trainingCaseFromNodes"]
 
 
-@dataclass(frozen=True)
-class TrainingNodes:
-    """One case to learn from, as nodes of the scene.
+class DetectLogic(WorkerCalls):
+    """Detects, filters and trains, within Slicer's own process: each call returns when everything is done.
 
-    Attributes:
-        volumes: The case's image, or its images in the order of the channels.
-        lesions: A point list (one point a lesion), a label map, or a segmentation. None for a case without lesions.
-        case: Unique name; by default the first image's name.
-        patient: Cases of one patient never stand on both sides of a split; by default each case is a patient.
-        mask: Label map or segmentation within which to look.
-        keepInstances: Whether each label value or segment is one lesion; else each connected part is one.
-        nonLesions: Places known to be no lesion, marked as lesions are; the task "classification" needs some.
+    :class:`~.WorkerLogic.WorkerCalls` adds the calls that return at once and work in the background.
     """
 
-    volumes: VolumeNode | Sequence[VolumeNode]
-    lesions: slicer.vtkMRMLNode | None
-    case: str = ""
-    patient: str = ""
-    mask: slicer.vtkMRMLNode | None = None
-    keepInstances: bool = False
-    nonLesions: slicer.vtkMRMLNode | None = None
-
-
-class DetectLogic:
-    """Detects, filters and trains within Slicer's own process; each call returns when everything is done."""
-
     def models(self) -> tuple[ModelChoice, ...]:
-        """The models that can be named in :meth:`detect`: the bundled ones and the user's own."""
+        """The models to choose from: the bundled ones, the user's own, and folders that were added to the list."""
         return availableModels()
+
+    def addModel(self, folder: Path | str) -> ModelChoice:
+        """Put a folder with a model, a bundle or a trained nnU-Net v2 folder, on the list; nothing is copied.
+
+        Raises:
+            ModelError: The folder holds no model that can be used.
+        """
+        return addFolder(Path(folder))
+
+    def removeModel(self, model: ModelChoice) -> None:
+        """Delete one of the user's own models, or take an added folder off the list.
+
+        Raises:
+            ModelError: The model came with the software, or cannot be deleted.
+        """
+        removeModel(model)
 
     def detect(
         self,
@@ -101,7 +95,7 @@ class DetectLogic:
             CancelledError: ``cancelled`` answered True.
         """
         pipeline = libraryModule("mtann.pipeline")
-        images = _imagesFromNodes(volumeNodes, mask)
+        images = imagesFromNodes(volumeNodes, mask)
         result = pipeline.detect(
             images.volumes,
             model,
@@ -113,7 +107,7 @@ class DetectLogic:
             progress=progress,
             cancelled=cancelled,
         )
-        _requireStillThere(images.node)
+        requireStillThere(images.node)
         return nodesFromResult(result, images.node)
 
     def filter(
@@ -157,7 +151,7 @@ class DetectLogic:
             CancelledError: ``cancelled`` answered True.
         """
         filtering = libraryModule("mtann.filtering")
-        images = _imagesFromNodes(volumeNodes, mask)
+        images = imagesFromNodes(volumeNodes, mask)
         places = lesionsFromNode(candidatesNode, images.node, images.geometry, keepInstances)
         result = filtering.filter_candidates(
             images.volumes,
@@ -171,8 +165,58 @@ class DetectLogic:
             progress=progress,
             cancelled=cancelled,
         )
-        _requireStillThere(images.node)
+        requireStillThere(images.node)
         return nodesFromResult(result, images.node)
+
+    def segment(
+        self,
+        volumeNodes: VolumeNodes,
+        model: "ModelBundle | Path | str",
+        *,
+        around: slicer.vtkMRMLNode | None = None,
+        mask: slicer.vtkMRMLNode | None = None,
+        settings: "SegmentationSettings | None" = None,
+        progress: ProgressCallback | None = None,
+        cancelled: CancelCheck | None = None,
+    ) -> SegmentedNodes:
+        """Segment one patient's images and add a segmentation node with one segment a label to the scene.
+
+        For example, in the Python console, with a model folder of nnU-Net v2::
+
+            nodes = [slicer.util.getNode(name) for name in ("FLAIR", "T1")]
+            found = MTANNDetectLogic().segment(nodes, model="/path/nnUNetTrainer__nnUNetPlans__3d_fullres")
+            for label in found.result.labels:
+                print(label.name, label.volume_mm3)
+
+        Regions that overlap give overlapping segments. Names that are known, such as "enhancing tumor" or "liver", get
+        their standard terminology and colour.
+
+        Args:
+            volumeNodes: As for :meth:`detect`.
+            model: Name or folder of a model that segments, a model folder of nnU-Net v2, or a bundle.
+            around: Point list, label map or segmentation: only about these places a U-Net segments, which takes less
+                time; everywhere else the result is empty.
+            mask: Label map or segmentation node within which an MTANN looks.
+            settings: Folds, mirroring, overlap, backend and so on; the defaults if None.
+            progress: As for :meth:`detect`.
+            cancelled: As for :meth:`detect`.
+
+        Raises:
+            MTANNError: Something about the input, the model or a setting must be mended; the message says what.
+            CancelledError: ``cancelled`` answered True.
+        """
+        images = imagesFromNodes(volumeNodes, mask)
+        result = libraryModule("mtann.segmentation.segment").segment(
+            images.volumes,
+            model,
+            settings,
+            mask=images.mask,
+            around=None if around is None else lesionsFromNode(around, images.node, images.geometry),
+            progress=progress,
+            cancelled=cancelled,
+        )
+        requireStillThere(images.node)
+        return nodesFromSegmentation(result, images.node)
 
     def train(
         self,
@@ -225,61 +269,3 @@ class DetectLogic:
             cancelled=cancelled,
             **settings,
         )
-
-
-def trainingCaseFromNodes(nodes: TrainingNodes) -> "TrainingCase":
-    """A case's nodes as the library's training case, in the first image's coordinates.
-
-    Raises:
-        MTANNError: A node cannot be used; the message names it.
-    """
-    _names, volumeNodes = _named(nodes.volumes)
-    volumes: tuple[Volume, ...] = volumesFromNodes(volumeNodes)
-    first, geometry = volumeNodes[0], volumes[0].geometry
-    lesions, nonLesions = (
-        () if node is None else lesionsFromNode(node, first, geometry, nodes.keepInstances)
-        for node in (nodes.lesions, nodes.nonLesions)
-    )
-    mask = None if nodes.mask is None else maskFromNode(nodes.mask, first, geometry)
-    case = nodes.case or first.GetName()
-    return libraryModule("mtann.cases").TrainingCase(case, nodes.patient or case, volumes, lesions, mask, nonLesions)
-
-
-@dataclass(frozen=True)
-class _Images:
-    """A case's images and mask in the coordinates of the first image's node."""
-
-    node: VolumeNode
-    geometry: Geometry
-    volumes: tuple[Volume, ...] | dict[str, Volume]
-    mask: Volume | None
-
-
-def _imagesFromNodes(volumeNodes: VolumeNodes, mask: slicer.vtkMRMLNode | None) -> _Images:
-    names, nodes = _named(volumeNodes)
-    volumes = volumesFromNodes(nodes)
-    first, geometry = nodes[0], volumes[0].geometry
-    maskVolume = None if mask is None else maskFromNode(mask, first, geometry)
-    return _Images(first, geometry, dict(zip(names, volumes, strict=True)) if names else volumes, maskVolume)
-
-
-def _named(volumeNodes: VolumeNodes) -> tuple[tuple[str, ...], list[VolumeNode]]:
-    """Channel names (none if the order says it) and nodes."""
-    if isinstance(volumeNodes, Mapping):
-        return tuple(volumeNodes), list(volumeNodes.values())
-    if isinstance(volumeNodes, str):
-        raise ImageError(
-            f"A volume node is needed, not the name '{volumeNodes}'. Use slicer.util.getNode('{volumeNodes}')."
-        )
-    if volumeNodes is None or hasattr(volumeNodes, "GetID"):
-        return (), [volumeNodes]
-    return (), list(volumeNodes)
-
-
-def _requireStillThere(node: VolumeNode) -> None:
-    if slicer.mrmlScene.IsNodePresent(node):
-        return
-    raise CasesError(
-        f"The volume '{node.GetName()}' was removed from the scene during the run, so its result was dropped. "
-        "Load the volume again and repeat the run."
-    )

@@ -1,9 +1,12 @@
 """The reported candidates of a result as a point list with scores."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import slicer
+import slicer.util
 import vtk
 
 from .Coordinates import flipped
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
 
 SCORE = "score"
 PROBABILITY = "probability"
+NUMBER = "candidate"
+NO_SCORE = -1.0
+"""The score of a lesion that the reader added: the file format cannot say that there is none."""
 _COLOUR = (0.2, 0.9, 1.0)
 
 
@@ -21,25 +27,46 @@ def markupsNodeFromResult(
 ) -> slicer.vtkMRMLMarkupsFiducialNode:
     """Add a point list with a point at each reported candidate's centroid, labelled such as "1: 0.83".
 
-    The scores are also there as a per-point measurement, which is saved in the ``.mrk.json`` file.
+    Numbers and scores are also there as per-point measurements, which are saved in the ``.mrk.json`` file.
     """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
     node.SetAndObserveTransformNodeID(inputNode.GetTransformNodeID())
     node.CreateDefaultDisplayNodes()
     _setDisplay(node.GetDisplayNode())
-    candidates = result.reported
-    for candidate in candidates:
-        label = f"{candidate.id}: {candidate.score:.2f}"
-        index = node.AddControlPoint(flipped(candidate.centroid_lps_mm).tolist(), label)
-        node.SetNthControlPointDescription(index, _description(candidate))
-    if candidates:
-        _addMeasurement(node, SCORE, [candidate.score for candidate in candidates])
+    fillMarkups(node, result.reported)
+    return node
+
+
+def fillMarkups(node: slicer.vtkMRMLMarkupsFiducialNode, candidates: Sequence["Candidate"]) -> None:
+    """Make a point list hold one point a candidate, in their order, whatever it held before."""
+    with slicer.util.NodeModify(node):
+        node.RemoveAllControlPoints()
+        node.RemoveAllMeasurements()
+        for candidate in candidates:
+            index = node.AddControlPoint(flipped(candidate.centroid_lps_mm).tolist(), _label(candidate))
+            node.SetNthControlPointDescription(index, _description(candidate))
+            # A slip of the mouse must not move a finding; a click on it still selects it in the panel.
+            node.SetNthControlPointLocked(index, True)
+        if not candidates:
+            return
+        _addMeasurement(node, NUMBER, [candidate.id for candidate in candidates])
+        scores = [NO_SCORE if math.isnan(candidate.score) else candidate.score for candidate in candidates]
+        _addMeasurement(node, SCORE, scores)
         probabilities = [candidate.probability for candidate in candidates if candidate.probability is not None]
         if len(probabilities) == len(candidates):
             _addMeasurement(node, PROBABILITY, probabilities)
-    # A slip of the mouse must not move a finding.
-    node.SetLocked(True)
-    return node
+
+
+def numbersOfPoints(node: slicer.vtkMRMLMarkupsFiducialNode) -> list[int]:
+    """Which candidate each point stands for."""
+    if not node.GetNumberOfControlPoints():
+        return []
+    numbers = slicer.util.arrayFromMarkupsControlPointData(node, NUMBER)
+    return [int(number) for number in np.asarray(numbers)]
+
+
+def _label(candidate: "Candidate") -> str:
+    return f"{candidate.id}" if math.isnan(candidate.score) else f"{candidate.id}: {candidate.score:.2f}"
 
 
 def _addMeasurement(node: slicer.vtkMRMLMarkupsFiducialNode, name: str, values: Sequence[float]) -> None:

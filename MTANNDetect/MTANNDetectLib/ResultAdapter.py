@@ -1,5 +1,6 @@
 """A detection result as nodes in the scene."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -7,17 +8,23 @@ import numpy as np
 import slicer
 
 from .Coordinates import flipped
-from .LikelihoodAdapter import labelMapNodeFromResult, likelihoodNodeFromResult
+from .LikelihoodAdapter import OVERLAY_OPACITY, labelMapNodeFromResult, likelihoodNodeFromResult
 from .MarkupsAdapter import markupsNodeFromResult
+from .PlaceAdapter import bodyOf, placedFindings
+from .Review.About import About
+from .Review.ResultNodes import tieTogether
 from .SegmentationAdapter import segmentationNodeFromResult
 from .Spaces import isRigidToWorld, turnToWorldDegrees
 from .SubjectHierarchy import placeBeside
-from .TableAdapter import tableNodeFromCandidates
+from .TableAdapter import tableNodeFromFindings
 from .Transaction import allOrNothing
 
 if TYPE_CHECKING:
     from mtann.detection.candidate import DetectionResult
     from mtann.geometry import FloatArray, Geometry
+    from mtann.volume import Volume
+
+    from .Review.Places import Body
 
 _LARGEST_TURN_DEGREES = 5.0
 """A parent transform that turns an axis further than this is warned of: axial is then not what the user sees."""
@@ -46,10 +53,24 @@ class DetectionNodes:
     warnings: tuple[str, ...] = ()
 
 
-def nodesFromResult(result: "DetectionResult", inputNode: slicer.vtkMRMLScalarVolumeNode) -> DetectionNodes:
+def nodesFromResult(
+    result: "DetectionResult",
+    inputNode: slicer.vtkMRMLScalarVolumeNode,
+    *,
+    channels: "Mapping[str, slicer.vtkMRMLScalarVolumeNode] | None" = None,
+    bodyPart: str = "",
+    mask: "Volume | None" = None,
+) -> DetectionNodes:
     """Add a result to the scene: five new nodes, where the input stands in space and in the subject hierarchy.
 
     Nothing that was there is replaced. If any part fails, none of the nodes stays.
+
+    Args:
+        result: What was found.
+        inputNode: The first image.
+        channels: The images by channel, to be remembered for teaching; the first image alone if None.
+        bodyPart: What the model says that its images show; for parts with two sides, places are told in words.
+        mask: Where was looked, in the first image's own coordinates: a better outline to tell places from.
     """
     with allOrNothing():
         likelihood = likelihoodNodeFromResult(result, _name(inputNode, "likelihood"))
@@ -58,9 +79,34 @@ def nodesFromResult(result: "DetectionResult", inputNode: slicer.vtkMRMLScalarVo
             node.SetAndObserveTransformNodeID(inputNode.GetTransformNodeID())
         segmentation = segmentationNodeFromResult(result, _name(inputNode, "segmentation"), inputNode)
         markups = markupsNodeFromResult(result, _name(inputNode, "candidates"), inputNode)
-        table = tableNodeFromCandidates(result.candidates, _name(inputNode, "table"), inputNode)
+        warnings, body = _warnings(result, inputNode), bodyOf(inputNode, bodyPart, mask)
+        table = tableNodeFromFindings(placedFindings(result, inputNode, body), _name(inputNode, "table"), inputNode)
         placeBeside(inputNode, (likelihood, labelMap, segmentation, markups, table))
-        return DetectionNodes(likelihood, labelMap, segmentation, markups, table, result, _warnings(result, inputNode))
+        tieTogether(
+            table,
+            _about(result, warnings, body),
+            OVERLAY_OPACITY,
+            channels or {result.inputs[0].channel if result.inputs else "image": inputNode},
+            inputNode=inputNode,
+            likelihoodNode=likelihood,
+            labelMapNode=labelMap,
+            segmentationNode=segmentation,
+            markupsNode=markups,
+        )
+        return DetectionNodes(likelihood, labelMap, segmentation, markups, table, result, warnings)
+
+
+def _about(result: "DetectionResult", warnings: tuple[str, ...], body: "Body | None") -> About:
+    return About(
+        model=f"{result.model.name} {result.model.version}".strip(),
+        className=result.candidates[0].class_name if result.candidates else "lesion",
+        threshold=result.threshold,
+        thresholdOrigin=result.threshold_origin,
+        outlineFraction=result.settings.outline_fraction,
+        lowestScore=min((one.score for one in result.candidates), default=0.0),
+        warnings=warnings,
+        body=body,
+    )
 
 
 def _name(inputNode: slicer.vtkMRMLScalarVolumeNode, what: str) -> str:

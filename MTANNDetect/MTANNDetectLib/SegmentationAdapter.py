@@ -1,15 +1,21 @@
 """The reported candidates of a result as a segmentation node, one segment each."""
 
+import math
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
+import slicer.util
 import vtk
+from scipy import ndimage
+from vtk.util import numpy_support
 
 from mtann.errors import OutputError
+from mtann.volume import Volume
 
 from .Colours import candidateColour
-from .VolumeAdapter import updateNodeFromVolume
+from .Coordinates import ijkToRasFromGeometry
 
 if TYPE_CHECKING:
     from mtann.detection.candidate import Candidate, DetectionResult
@@ -27,15 +33,39 @@ def segmentationNodeFromResult(
     """Add a segmentation node with one segment for each reported candidate, under the input's parent transform."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
-    present = set(np.unique(result.candidate_map.array).tolist())
-    candidates = [candidate for candidate in sorted(result.reported, key=lambda c: c.id) if candidate.id in present]
-    if candidates:
-        _importSegments(result, node, candidates, inputNode)
-    # The import moves voxels from one node's parent transform to the other's. Neither has one then: the transform comes
-    # after. The reference geometry is taken through the transforms, too; by then both nodes have the same.
+    candidates = sorted(result.reported, key=lambda c: c.id)
+    fillSegmentation(node, candidates, result.candidate_map)
     node.SetAndObserveTransformNodeID(inputNode.GetTransformNodeID())
     node.SetReferenceImageGeometryParameterFromVolumeNode(inputNode)
     return node
+
+
+def fillSegmentation(
+    node: slicer.vtkMRMLSegmentationNode,
+    candidates: Sequence["Candidate"],
+    labels: Volume,
+    changed: Collection[int] = (),
+) -> None:
+    """Make a segmentation hold one segment a candidate, each on its own part of the grid.
+
+    Segments that are there already are kept, but for those of the candidates ``changed``. Candidates without a voxel
+    get none.
+    """
+    segmentation = node.GetSegmentation()
+    wanted = {segmentId(candidate.id) for candidate in candidates}
+    outdated = {segmentId(number) for number in changed}
+    with slicer.util.NodeModify(node):
+        for there in list(segmentation.GetSegmentIDs()):
+            if there not in wanted or there in outdated:
+                segmentation.RemoveSegment(there)
+        missing = [one for one in candidates if not segmentation.GetSegment(segmentId(one.id))]
+        boxes = ndimage.find_objects(labels.array.astype(np.int32, copy=False)) if missing else []
+        for candidate in missing:
+            if candidate.id <= len(boxes) and boxes[candidate.id - 1] is not None:
+                _addSegment(node, candidate, labels, boxes[candidate.id - 1])
+    for candidate in candidates:
+        if segment := segmentation.GetSegment(segmentId(candidate.id)):
+            segment.SetName(_name(candidate))
 
 
 def segmentId(candidateId: int) -> str:
@@ -43,28 +73,30 @@ def segmentId(candidateId: int) -> str:
     return f"candidate_{candidateId}"
 
 
-def _importSegments(
-    result: "DetectionResult",
-    node: slicer.vtkMRMLSegmentationNode,
-    candidates: list["Candidate"],
-    inputNode: slicer.vtkMRMLScalarVolumeNode,
+def _addSegment(
+    node: slicer.vtkMRMLSegmentationNode, candidate: "Candidate", labels: Volume, box: tuple[slice, ...]
 ) -> None:
-    labelMap = result.candidate_map
-    reported = np.where(np.isin(labelMap.array, [candidate.id for candidate in candidates]), labelMap.array, 0)
-    # This label map never enters the scene; it only carries the voxels into the import.
-    labelMapNode = slicer.vtkMRMLLabelMapVolumeNode()
-    updateNodeFromVolume(labelMapNode, labelMap.with_array(reported.astype(np.int32)))
-    ids = vtk.vtkStringArray()
-    for candidate in candidates:
-        ids.InsertNextValue(segmentId(candidate.id))
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if not logic.ImportLabelmapToSegmentationNode(labelMapNode, node, ids):
+    inside = (labels.array[box] == candidate.id).astype(np.uint8)
+    image = slicer.vtkOrientedImageData()
+    image.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(ijkToRasFromGeometry(labels.geometry)))
+    z, y, x = ((part.start, part.stop - 1) for part in box)
+    image.SetExtent(*x, *y, *z)
+    scalars = numpy_support.numpy_to_vtk(inside.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
+    scalars.SetName("ImageScalars")
+    image.GetPointData().SetScalars(scalars)
+    segment = slicer.vtkSegment()
+    segment.SetName(_name(candidate))
+    segment.SetTerminology(_TERMINOLOGY)
+    segment.SetColor(*candidateColour(candidate.id))
+    representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    segment.AddRepresentation(representation, image)
+    if not node.GetSegmentation().AddSegment(segment, segmentId(candidate.id)):
         raise OutputError(
-            f"The segmentation of '{inputNode.GetName()}' could not be made from the candidate map. "
+            f"The segment of candidate {candidate.id} could not be added to '{node.GetName()}'. "
             "Try again; if it happens again, send Slicer's error log to the developers."
         )
-    for candidate in candidates:
-        segment = node.GetSegmentation().GetSegment(segmentId(candidate.id))
-        segment.SetName(f"Candidate {candidate.id} ({candidate.score:.2f})")
-        segment.SetTerminology(_TERMINOLOGY)
-        segment.SetColor(*candidateColour(candidate.id))
+
+
+def _name(candidate: "Candidate") -> str:
+    score = "added" if math.isnan(candidate.score) else f"{candidate.score:.2f}"
+    return f"Candidate {candidate.id} ({score})"

@@ -1,4 +1,4 @@
-"""Candidates and their table node, in both directions."""
+"""Candidates, what the reader decided of them, and their table node, in both directions."""
 
 import math
 from collections.abc import Sequence
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import slicer
+import slicer.util
 import vtk
 
 from mtann.errors import CasesError
 
 from .Coordinates import flipped
+from .Library import libraryModule
+from .Review.Findings import Finding
 from .Spaces import worldFromLocal
 
 if TYPE_CHECKING:
@@ -47,27 +50,65 @@ _COLUMNS = (
     *(_Column(f"centroid_{axis}_lps_mm", f"Centroid {axis}", "mm", _LOCAL, float) for axis in "xyz"),
     *(_Column(f"peak_{axis}_lps_mm", f"Peak {axis}", "mm", _LOCAL, float) for axis in "xyz"),
 )
+_REVIEW_COLUMNS = (
+    _Column("status", "Status", "", "what the reader decided: new, accepted, rejected or added", str),
+    _Column("place", "Place", "", "where it lies, in words", str),
+)
 
 
-def tableNodeFromCandidates(
-    candidates: Sequence["Candidate"], name: str, inputNode: slicer.vtkMRMLScalarVolumeNode
+def tableNodeFromFindings(
+    findings: Sequence[Finding], name: str, inputNode: slicer.vtkMRMLScalarVolumeNode
 ) -> slicer.vtkMRMLTableNode:
-    """Add a table node with one row a candidate, those below the threshold included."""
-    world = worldFromLocal(inputNode, flipped([c.centroid_lps_mm for c in candidates])) if candidates else ()
-    rows = [_rowFromCandidate(candidate, ras) for candidate, ras in zip(candidates, world, strict=True)]
+    """Add a table node with one row a finding, those below the threshold included."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    for column in _COLUMNS:
-        array = _ARRAYS[column.kind]()
-        array.SetName(column.name)
-        for row in rows:
-            array.InsertNextValue(column.kind(row[column.name]))
-        node.AddColumn(array)
-        node.SetColumnTitle(column.name, f"{column.title} ({column.unit})" if column.unit else column.title)
-        node.SetColumnUnitLabel(column.name, column.unit)
-        node.SetColumnDescription(column.name, column.description)
-    node.SetUseColumnTitleAsColumnHeader(True)
-    node.SetLocked(True)
+    fillTable(node, findings, inputNode)
     return node
+
+
+def fillTable(
+    node: slicer.vtkMRMLTableNode, findings: Sequence[Finding], inputNode: slicer.vtkMRMLScalarVolumeNode
+) -> None:
+    """Make a table hold one row a finding, in their order, whatever it held before."""
+    centres = [finding.candidate.centroid_lps_mm for finding in findings]
+    world = worldFromLocal(inputNode, flipped(centres)) if findings else ()
+    rows = [_rowFromFinding(finding, ras) for finding, ras in zip(findings, world, strict=True)]
+    with slicer.util.NodeModify(node):
+        node.RemoveAllColumns()
+        for column in (*_COLUMNS, *_REVIEW_COLUMNS):
+            array = _ARRAYS[column.kind]()
+            array.SetName(column.name)
+            for row in rows:
+                array.InsertNextValue(column.kind(row[column.name]))
+            node.AddColumn(array)
+            node.SetColumnTitle(column.name, f"{column.title} ({column.unit})" if column.unit else column.title)
+            node.SetColumnUnitLabel(column.name, column.unit)
+            node.SetColumnDescription(column.name, column.description)
+        node.SetUseColumnTitleAsColumnHeader(True)
+        node.SetLocked(True)
+
+
+def markReported(node: slicer.vtkMRMLTableNode, findings: Sequence[Finding]) -> None:
+    """Write anew which findings are reported; nothing else in the table changes."""
+    column = node.GetTable().GetColumnByName("reported")
+    for row, finding in enumerate(findings):
+        column.SetValue(row, _YES if finding.candidate.reported else _NO)
+    node.GetTable().Modified()
+
+
+def findingsFromTable(tableNode: slicer.vtkMRMLTableNode) -> tuple[Finding, ...]:
+    """Read findings back from a table node.
+
+    Raises:
+        CasesError: The table lacks a column, so it is no candidate table.
+    """
+    candidates = candidatesFromTable(tableNode)
+    table = tableNode.GetTable()
+    columns = [table.GetColumnByName(column.name) for column in _REVIEW_COLUMNS]
+    if None in columns:
+        return tuple(Finding(candidate) for candidate in candidates)
+    return tuple(
+        Finding(candidate, *(column.GetValue(row) for column in columns)) for row, candidate in enumerate(candidates)
+    )
 
 
 def candidatesFromTable(tableNode: slicer.vtkMRMLTableNode) -> tuple["Candidate", ...]:
@@ -90,20 +131,20 @@ def candidatesFromTable(tableNode: slicer.vtkMRMLTableNode) -> tuple["Candidate"
     )
 
 
-def _rowFromCandidate(candidate: "Candidate", worldRasMm: Sequence[float]) -> dict[str, Any]:
+def _rowFromFinding(finding: Finding, worldRasMm: Sequence[float]) -> dict[str, Any]:
+    candidate = finding.candidate
     row = {column.name: getattr(candidate, column.name) for column in _COLUMNS if hasattr(candidate, column.name)}
     row["reported"] = _YES if candidate.reported else _NO
     row["probability"] = math.nan if candidate.probability is None else candidate.probability
     row |= {f"world_{axis}_mm": value for axis, value in zip("ras", worldRasMm, strict=True)}
     row |= {f"centroid_{axis}_lps_mm": value for axis, value in zip("xyz", candidate.centroid_lps_mm, strict=True)}
     row |= {f"peak_{axis}_lps_mm": value for axis, value in zip("xyz", candidate.peak_lps_mm, strict=True)}
+    row |= {"status": finding.status, "place": finding.place}
     return row
 
 
 def _candidateFromRow(row: dict[str, Any]) -> "Candidate":
-    from mtann.detection.candidate import Candidate
-
-    return Candidate(
+    candidate: Candidate = libraryModule("mtann.detection.candidate").Candidate(
         id=row["id"],
         centroid_lps_mm=_triple(row, "centroid"),
         peak_lps_mm=_triple(row, "peak"),
@@ -116,6 +157,7 @@ def _candidateFromRow(row: dict[str, Any]) -> "Candidate":
         perpendicular_diameter_mm=row["perpendicular_diameter_mm"],
         max_diameter_mm=row["max_diameter_mm"],
     )
+    return candidate
 
 
 def _triple(row: dict[str, Any], place: str) -> tuple[float, float, float]:

@@ -29,12 +29,22 @@ def volumeFromNode(node: slicer.vtkMRMLScalarVolumeNode, name: str | None = None
         ImageError: The node is no image, or is empty.
         GeometryError: The node's axes are not at right angles.
     """
+    checkImage(node)
+    return _volume(node, name)
+
+
+def checkImage(node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Make sure that a node is an image that can be searched.
+
+    Raises:
+        ImageError: It is none, or is empty; the message says which and what to do.
+    """
     if node is not None and node.IsA(LABEL_MAP_CLASS):
         raise ImageError(
             f"'{node.GetName()}' is a label map, but an image is needed here. Choose a scalar volume, "
             "or convert the label map in the Volumes module if it really holds an image."
         )
-    return _volume(node, name)
+    _requireScalarVoxels(node)
 
 
 def labelVolumeFromNode(node: slicer.vtkMRMLScalarVolumeNode, name: str | None = None) -> Volume:

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from mtann.explaining import explain
     from mtann.filtering import filter_candidates
     from mtann.pipeline import detect
-    from mtann.segmentation import segment
+    from mtann.segmentation.segment import segment
     from mtann.teach import train
+    from mtann.unets.two_stage import detect_then_segment
 
 __version__ = VERSION
 __all__ = [
     "__version__",
     "detect",
+    "detect_then_segment",
     "enhance",
     "explain",
     "filter_candidates",
@@ -33,10 +35,11 @@ __all__ = [
 
 _LAZY = {
     "detect": "mtann.pipeline",
+    "detect_then_segment": "mtann.unets.two_stage",
     "enhance": "mtann.enhancement.enhance",
     "explain": "mtann.explaining",
     "filter_candidates": "mtann.filtering",
-    "segment": "mtann.segmentation",
+    "segment": "mtann.segmentation.segment",
     "train": "mtann.teach",
     "train_enhancement": "mtann.enhancement.train",
 }

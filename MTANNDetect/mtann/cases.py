@@ -58,7 +58,9 @@ class TrainingCase:
         check_inside((*self.lesions, *self.non_lesions), self.channels[0].geometry, self.case)
 
 
-def read_case_list(path: Path | str, channels: Sequence[str] = (), needs: Sequence[str] = ()) -> tuple[CaseFiles, ...]:
+def read_case_list(
+    path: Path | str, channels: Sequence[str] = (), needs: Sequence[str] = (), *, needs_images: bool = True
+) -> tuple[CaseFiles, ...]:
     """Read ``CASES.csv``: ``case, patient, <one column a channel>`` and any of the other columns of :class:`CaseFiles`.
 
     Other columns are subgroups.
@@ -67,6 +69,7 @@ def read_case_list(path: Path | str, channels: Sequence[str] = (), needs: Sequen
         path: The list; the paths in it are relative to its folder.
         channels: Which columns are channels. If empty, every column that names an existing file in some row.
         needs: Columns besides the channels that must be there and filled, such as ``lesions``.
+        needs_images: Whether a list without any column of images is refused.
 
     Raises:
         CasesError: A column, value or file is missing, or a case stands twice; the message names it.
@@ -83,7 +86,7 @@ def read_case_list(path: Path | str, channels: Sequence[str] = (), needs: Sequen
     names = tuple(channels) or tuple(
         c for c in columns if c not in _RESERVED and any(_exists(path, row[c]) for row in rows)
     )
-    if not names:
+    if not names and needs_images:
         raise CasesError(
             f"'{path.name}' has no column with images. Add one column a channel, with image paths relative to the list."
         )

@@ -1,4 +1,6 @@
-"""The command line: ``mtann detect | filter | segment | enhance | train | retrain | synthesize | models | demo``.
+"""The command line, ``mtann COMMAND``: detect, train, evaluate and so on, as ``_COMMANDS`` lists them.
+
+``mtann worker`` is for machines: it serves the panel in Slicer.
 
 Exit code 0 for success, 2 for something that the user can mend, 130 when stopped, 1 for a defect of ours.
 """
@@ -14,6 +16,7 @@ from types import FrameType, ModuleType
 
 from mtann.commands.console import Console, explain
 from mtann.errors import CancelledError, MTANNError
+from mtann.memory import keep_freed_memory
 from mtann.version import VERSION
 
 _COMMANDS = {
@@ -22,10 +25,17 @@ _COMMANDS = {
     "segment": "outline whole lesions with a model taught on outlines",
     "enhance": "turn an image into another with a taught model",
     "train": "teach a model from images",
+    "crossval": "teach planned U-Nets in folds, and make one model of what does best",
     "retrain": "teach a model lesions that it missed, and candidates that were rejected",
     "synthesize": "insert synthetic lesions into scans, to train on",
+    "plan": "measure a data set and plan U-Nets for it",
+    "networks": "list the networks that a plan may name",
+    "evaluate": "measure predictions against references",
+    "compare": "compare two models on the same cases",
     "models": "list, describe and verify models",
+    "bench": "measure how fast this machine scans and trains",
     "demo": "run the main job on a synthetic head with known lesions",
+    "worker": "serve the Slicer panel: JSON lines on standard input and output",
 }
 
 
@@ -37,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser, command = _parser(given)
         parsed = parser.parse_args(given)
+        keep_freed_memory()
         return int(command.run(parsed, console)) if command else 2
     except (MTANNError, MemoryError) as error:
         console.fail(*explain(error))

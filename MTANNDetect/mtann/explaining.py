@@ -13,7 +13,7 @@ from mtann.explanation.occlusion import occlusion_of
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
 from mtann.pipeline import channels_in_order
-from mtann.preprocess.prepare import prepare
+from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.settings import Device, ExplanationSettings
 from mtann.volume import Volume
@@ -28,6 +28,7 @@ def explain(
     ids: Sequence[int] = (),
     mask: Volume | None = None,
     device: Device = "auto",
+    prepared: PreparedCase | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> Explanation:
@@ -41,6 +42,7 @@ def explain(
         ids: Which candidates; the best ones, reported or not, if empty.
         mask: As it was given to :func:`detect`.
         device: Where to compute.
+        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -52,9 +54,9 @@ def explain(
     bundle = open_model(model)
     card, where = bundle.card, choose_device(device)
     channels = channels_in_order(volumes, card)
-    _check_same(result, bundle, channels)
+    check_same(result, bundle, channels)
     chosen = _chosen(result, ids, settings.most_candidates)
-    prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.2))
+    prepared = prepared or prepare(channels, card.inputs, mask, run.part(0.0, 0.2))
     networks = bundle.networks()
     explained = []
     for number, candidate in enumerate(chosen):
@@ -68,7 +70,13 @@ def explain(
     return Explanation(tuple(explained), tuple(map(filters_of, networks)), names, settings)
 
 
-def _check_same(result: DetectionResult, bundle: ModelBundle, channels: Sequence[Volume]) -> None:
+def check_same(result: DetectionResult, bundle: ModelBundle, channels: Sequence[Volume]) -> None:
+    """Make sure that a result is of this model and of these images.
+
+    Raises:
+        ModelError: It is of another model.
+        ImageError: It is on another grid.
+    """
     if result.model.sha256 != bundle.sha256:
         raise ModelError(
             f"The result was made by model '{result.model.name}', not by '{bundle.card.name}' as it is now. "

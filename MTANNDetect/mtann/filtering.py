@@ -6,29 +6,26 @@ about the candidate, and a threshold on it tells lesions from non-lesions.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtann.backends.device import choose_device
+from mtann.backends.computation import Computation, choose_for_mtann
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
-from mtann.detection.find import report_from, rescore
+from mtann.detection.find import report_from, rescore, with_probabilities
 from mtann.detection.given import GivenCandidate, as_candidates, covered_voxels, paint
 from mtann.detection.outline import LabelVolume
 from mtann.errors import CasesError
 from mtann.given_files import hash_given
 from mtann.models.bundle import ModelBundle
+from mtann.models.card import ModelCard
 from mtann.models.catalogue import open_model
-from mtann.pipeline import channels_in_order, input_references, resolve_threshold, scan_case
+from mtann.pipeline import Threshold, channels_in_order, image_warnings, input_references, resolve_threshold, scan_case
 from mtann.preprocess.grid import restore
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.radius import with_radii
 from mtann.settings import DetectionSettings, Device
 from mtann.volume import Volume
-
-if TYPE_CHECKING:
-    import torch
 
 _MOST = int(np.iinfo(np.uint16).max)
 _MOST_NAMED = 10
@@ -45,10 +42,12 @@ def filter_candidates(
     operating_point: str = "balanced",
     source: str = "candidates",
     device: Device = "auto",
+    computation: Computation | None = None,
+    prepared: PreparedCase | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> DetectionResult:
-    """Score given candidates in one case.
+    """Score given candidates in one case: every one once, its outline or sphere mapped where no better one is.
 
     Args:
         volumes: As for :func:`mtann.pipeline.detect`.
@@ -60,25 +59,23 @@ def filter_candidates(
         operating_point: Which of the model's thresholds to use.
         source: What to call the candidates in the result: a file or node name.
         device: Where to compute.
+        computation: What evaluates networks, in place of ``device``; ``choose_for_mtann`` makes one.
+        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
-
-    Returns:
-        Every given candidate once, with its outline or sphere in the label map (where several meet, the best one's).
 
     Raises:
         MTANNError: Something about the input, the model or a setting must be mended; the message says what.
         CancelledError: ``cancelled`` answered True.
     """
-    run = Run(progress, cancelled)
-    bundle, where = open_model(model), choose_device(device)
+    run, bundle, how = Run(progress, cancelled), open_model(model), computation or choose_for_mtann(device)
     settings = settings or bundle.card.detection
     chosen = resolve_threshold(bundle.card, threshold, operating_point, "classification")
     image, *_ = channels = channels_in_order(volumes, bundle.card)
     _check(candidates, image)
-    prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
-    likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
-    labels, scored = _scored(candidates, bundle, prepared, channels, where, run.part(0.8, 1.0))
+    prepared = prepared or prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
+    likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, how, run.part(0.1, 0.8))
+    labels, scored = _scored(candidates, bundle, prepared, channels, how.device, run.part(0.8, 1.0))
     run.report("done", 1.0, f"{len(scored)} candidates")
     given = InputReference("candidates", source, hash_given(candidates))
     return DetectionResult(
@@ -90,7 +87,8 @@ def filter_candidates(
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(*prepared.warnings, *chosen.warnings, *_outside_tissue(candidates, prepared)),
+        warnings=_warnings(candidates, prepared, bundle.card, image, chosen),
+        computation=how,
     )
 
 
@@ -99,7 +97,7 @@ def _scored(
     bundle: ModelBundle,
     prepared: PreparedCase,
     channels: Sequence[Volume],
-    device: "torch.device",
+    device: str,
     run: Run,
 ) -> tuple[LabelVolume, tuple[Candidate, ...]]:
     """The label map on the first channel's grid, and the candidates by descending score."""
@@ -116,7 +114,8 @@ def _scored(
     combined = card.combination.apply(scores)
     weakest_first = sorted(range(len(given)), key=lambda number: (combined[number], -number))
     labels = paint(voxels, weakest_first, grid.shape_zyx)
-    return rescore(labels, unscored, scores, card.combination)
+    labels, rescored = rescore(labels, unscored, scores, card.combination)
+    return labels, with_probabilities(rescored, card.calibration_for("classification"))
 
 
 def _check(candidates: Sequence[GivenCandidate], image: Volume) -> None:
@@ -138,6 +137,12 @@ def _check(candidates: Sequence[GivenCandidate], image: Volume) -> None:
             f"{_named(candidates, outside)}; the first at LPS ({place}) mm. Check that image and candidates belong "
             "together and that the coordinate system (LPS or RAS) is stated rightly."
         )
+
+
+def _warnings(
+    candidates: Sequence[GivenCandidate], prepared: PreparedCase, card: ModelCard, image: Volume, chosen: Threshold
+) -> tuple[str, ...]:
+    return (*image_warnings(prepared, card, image), *chosen.warnings, *_outside_tissue(candidates, prepared))
 
 
 def _outside_tissue(candidates: Sequence[GivenCandidate], prepared: PreparedCase) -> tuple[str, ...]:

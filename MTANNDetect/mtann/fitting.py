@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from mtann.networks.mtann import MTANN
     from mtann.training.mtann import Fit
 
-_MOST_MINED_CASES = 12
-"""So many scans a mining round keep training short however many cases there are."""
-
 
 @dataclass(frozen=True)
 class TaughtCase:
@@ -77,6 +74,11 @@ class Fitted:
         """The members of a fold, one a seed; those for use if None."""
         wanted = [n for n, member in enumerate(self.members) if (member.fold, member.expert) == (fold, expert)]
         return self.network.member(wanted)
+
+    def of_folds(self) -> "MTANN | None":
+        """The members of all folds; None where there are no folds."""
+        wanted = [n for n, member in enumerate(self.members) if member.fold is not None and member.expert == 0]
+        return self.network.member(wanted) if wanted else None
 
 
 def with_sizes(cases: Sequence[TrainingCase], point_radius_mm: float | None) -> list[TrainingCase]:
@@ -194,7 +196,7 @@ def _mine(
     from mtann.inference.scan import scan
 
     random = np.random.default_rng([plan.training.seed, 3, number])
-    chosen = random.choice(len(taught), min(len(taught), _MOST_MINED_CASES), replace=False)
+    chosen = random.choice(len(taught), min(len(taught), plan.training.mined_cases), replace=False)
     mined: list[list[Samples]] = [[] for _ in members]
     for position, case in enumerate(chosen):
         one = taught[case]
@@ -204,13 +206,16 @@ def _mine(
             one.prepared.channels,
             one.prepared.mask,
             tile_voxels=plan.detection.tile_voxels,
+            stride=plan.training.mining_stride,
             device=plan.device,
             run=run.part(position / len(chosen), (position + 1) / len(chosen)),
         )
         for fold in dict.fromkeys(members[m].fold for m in learning):
             own = [place for place, m in enumerate(learning) if members[m].fold == fold]
             false = likelihoods[own].mean(axis=0)
-            samples = mine_negatives(false, one.prepared, one.case.lesions, plan.network, plan.training)
+            samples = mine_negatives(
+                false, one.prepared, one.case.lesions, plan.network, plan.training, plan.training.mining_stride
+            )
             for place in own:
                 mined[learning[place]].append(samples)
     return mined

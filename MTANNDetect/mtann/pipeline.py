@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from mtann.backends.device import choose_device
+from mtann.backends.computation import Computation, choose_for_mtann
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
-from mtann.detection.find import find_candidates, report_from, rescore
+from mtann.detection.find import find_candidates, report_from, rescore, with_probabilities
+from mtann.detection.outline import LabelVolume
 from mtann.errors import ImageError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import Card, ModelCard
 from mtann.models.catalogue import open_model
 from mtann.preprocess.grid import FloatVolume
 from mtann.preprocess.prepare import PreparedCase, prepare
+from mtann.preprocess.typical import unlike_training
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.settings import DetectionSettings, Device, Task
 from mtann.volume import Volume
 
 if TYPE_CHECKING:
-    import torch
-
     from mtann.networks.mtann import MTANN
 
 
@@ -38,10 +37,12 @@ def detect(
     threshold: float | None = None,
     operating_point: str = "balanced",
     device: Device = "auto",
+    computation: Computation | None = None,
+    prepared: PreparedCase | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> DetectionResult:
-    """Find lesions in one case.
+    """Find lesions in one case: everything found, on the grid of the first channel.
 
     Args:
         volumes: The case's channels: one image, images in the model's order, or images by channel name.
@@ -51,44 +52,46 @@ def detect(
         threshold: Score from which candidates are reported; that of the operating point if None.
         operating_point: Which of the model's thresholds to use.
         device: Where to compute.
+        computation: What evaluates networks, in place of ``device``; ``choose_for_mtann`` makes one.
+        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
-
-    Returns:
-        Everything found, on the grid of the first channel.
 
     Raises:
         MTANNError: Something about the input, the model or a setting must be mended; the message says what.
         CancelledError: ``cancelled`` answered True.
     """
-    run = Run(progress, cancelled)
-    bundle = open_model(model)
+    run, bundle = Run(progress, cancelled), open_model(model)
     card = bundle.card
     settings = settings or card.detection
     chosen = resolve_threshold(card, threshold, operating_point)
-    where = choose_device(device)
-    channels = channels_in_order(volumes, card)
-    prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
+    how = computation or choose_for_mtann(device)
+    first, *_ = channels = channels_in_order(volumes, card)
+    prepared = prepared or prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
     single, *experts = bundle.networks()
-    likelihood = scan_case(single, prepared, settings.tile_voxels, where, run.part(0.1, 0.8))
+    likelihood = scan_case(single, prepared, settings.tile_voxels, how, run.part(0.1, 0.8))
     restored, labels, candidates = find_candidates(
-        likelihood, prepared.grid, prepared.mask, channels[0].geometry, settings, card.class_name, run.part(0.8, 0.95)
+        likelihood, prepared.grid, prepared.mask, first.geometry, settings, card.class_name, run.part(0.8, 0.95)
     )
-    if experts:
-        scores = _ask_experts(experts, prepared, candidates, where, run.part(0.95, 1.0))
-        labels, candidates = rescore(labels, candidates, scores, card.combination)
+    labels, candidates = _with_experts(experts, prepared, labels, candidates, card, how.device, run.part(0.95, 1.0))
     run.report("done", 1.0, f"{len(candidates)} candidates")
     return DetectionResult(
-        likelihood=channels[0].with_array(restored.astype(np.float32, copy=False), f"{channels[0].name} likelihood"),
-        candidate_map=channels[0].with_array(labels, f"{channels[0].name} candidates"),
-        candidates=report_from(candidates, chosen.value),
+        likelihood=first.with_array(restored.astype(np.float32, copy=False), f"{first.name} likelihood"),
+        candidate_map=first.with_array(labels, f"{first.name} candidates"),
+        candidates=report_from(with_probabilities(candidates, card.calibration_for("detection")), chosen.value),
         model=bundle.reference,
         inputs=input_references(channels, card, mask),
         settings=settings,
         threshold=chosen.value,
         threshold_origin=chosen.origin,
-        warnings=(*prepared.warnings, *chosen.warnings),
+        warnings=(*image_warnings(prepared, card, first), *chosen.warnings),
+        computation=how,
     )
+
+
+def image_warnings(prepared: PreparedCase, card: ModelCard, first: Volume) -> tuple[str, ...]:
+    """What a reader must know about the input: how it lies, and whether it is unlike the training images."""
+    return (*prepared.warnings, *unlike_training(card.typical_inputs, prepared, first.geometry))
 
 
 def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume], card: Card) -> tuple[Volume, ...]:
@@ -115,9 +118,22 @@ def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
 
 
 def scan_case(
-    network: "MTANN", prepared: PreparedCase, tile_voxels: int, device: "torch.device", run: Run
+    network: "MTANN", prepared: PreparedCase, tile_voxels: int, computation: Computation, run: Run
 ) -> FloatVolume:
     """The likelihood volume on the model's grid, averaged over repetitions; says what to do where memory runs out.
+
+    Raises:
+        MTANNError: Memory ran out.
+        CancelledError: The user asked to stop.
+    """
+    likelihood: FloatVolume = scan_members(network, prepared, tile_voxels, computation, run).mean(axis=0)
+    return likelihood
+
+
+def scan_members(
+    network: "MTANN", prepared: PreparedCase, tile_voxels: int, computation: Computation, run: Run
+) -> FloatVolume:
+    """Each repetition's likelihood volume (members, z, y, x) on the model's grid.
 
     Raises:
         MTANNError: Memory ran out.
@@ -128,28 +144,33 @@ def scan_case(
     from mtann.inference.scan import scan
 
     try:
-        members = scan(network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, device=device, run=run)
-        likelihood: FloatVolume = members.mean(axis=0)
-        return likelihood
+        return scan(
+            network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, computation=computation, run=run
+        )
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MTANNError(
-            f"Memory ran out while scanning on {device}. Use smaller tiles (setting tile_voxels, now {tile_voxels}), "
-            "close other programs, or compute on the CPU."
+            f"Memory ran out while scanning on {computation.device}. Use smaller tiles (setting tile_voxels, now "
+            f"{tile_voxels}), close other programs, or compute on the CPU."
         ) from error
 
 
-def _ask_experts(
+def _with_experts(
     experts: Sequence["MTANN"],
     prepared: PreparedCase,
-    candidates: Sequence[Candidate],
-    device: "torch.device",
+    labels: LabelVolume,
+    candidates: tuple[Candidate, ...],
+    card: ModelCard,
+    device: str,
     run: Run,
-) -> npt.NDArray[np.float64]:
-    """Scores (networks, candidates) of the single MTANN and of each expert."""
+) -> tuple[LabelVolume, tuple[Candidate, ...]]:
+    """Candidates and label map by the scores of the single MTANN and of each expert; as they are without experts."""
+    if not experts:
+        return labels, candidates
     from mtann.detection.ask import ask_networks
 
     own = [candidate.score for candidate in candidates]
-    return np.vstack([own, ask_networks(experts, prepared, candidates, device=device, run=run)])
+    scores = np.vstack([own, ask_networks(experts, prepared, candidates, device=device, run=run)])
+    return rescore(labels, candidates, scores, card.combination)
 
 
 def input_references(channels: Sequence[Volume], card: Card, mask: Volume | None) -> tuple[InputReference, ...]:

@@ -163,6 +163,7 @@ def _describe(start: ModelBundle, cases: Sequence[TrainingCase], plan: TrainingP
             "training_data": (*card.training_data, *(one for one in images if (one.role, one.sha256) not in known)),
             "software": software_versions(),
             "notes": (*card.notes, note),
+            "calibration": None,  # its scores have changed
         },
     )
 

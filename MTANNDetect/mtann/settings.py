@@ -102,6 +102,10 @@ class TrainingSettings(Settings):
         le=5,
         description="times that the strongest false responses are added as negatives; none for classification",
     )
+    mined_cases: int = Field(12, ge=1, description="most scans searched in a mining round, drawn at random if more")
+    mining_stride: int = Field(
+        1, ge=1, le=4, description="only each so manieth voxel along an axis is searched: 2 is eight times as fast"
+    )
     batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
     learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")
     augment: bool = Field(True, description="flip, rotate by right angles, and vary intensity during training")
@@ -119,6 +123,12 @@ class TrainingSettings(Settings):
     )
     expert_rounds: int = Field(
         2, ge=1, le=3, description="times that false alarms are sorted into types and experts are trained on them"
+    )
+    target_sensitivity: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (), description="shares of lesions, such as 0.9, for which operating points are chosen besides the usual ones"
+    )
+    target_fp_per_case: tuple[Positive, ...] = Field(
+        (), description="false alarms a case for which operating points are chosen besides the usual ones"
     )
     seed: int = Field(0, ge=0, description="seed of every random choice")
 

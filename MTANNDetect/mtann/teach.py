@@ -9,7 +9,7 @@ import numpy as np
 
 from mtann.backends.device import choose_device
 from mtann.cases import TrainingCase
-from mtann.detection.operating_points import OperatingPoint, choose_operating_points
+from mtann.choosing import Choice, choose_from
 from mtann.detection.peaks import scales_for
 from mtann.errors import CasesError
 from mtann.evaluation.overlap import SegmentationThreshold, choose_segmentation_threshold
@@ -31,8 +31,9 @@ from mtann.out_of_fold import Findings, out_of_fold
 from mtann.output_folder import check_output
 from mtann.preprocess.choose import Preprocessing, check_channel_names, choose_channel
 from mtann.preprocess.grid import default_spacing_mm
-from mtann.preprocess.mask import choose_mask_kind
+from mtann.preprocess.mask import MaskKind, choose_mask_kind
 from mtann.preprocess.prepare import InputSpecification
+from mtann.preprocess.typical import measure_typical
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.report.training import TrainingReport
 from mtann.report.training_page import training_page
@@ -61,6 +62,7 @@ def train(
     detection: DetectionSettings | None = None,
     spacing_mm: float | None = None,
     preprocessing: Mapping[str, Preprocessing] | None = None,
+    tissue: MaskKind | None = None,
     card: dict[str, Any] | None = None,
     output: Path | str | None = None,
     device: Device = "auto",
@@ -71,8 +73,7 @@ def train(
 ) -> ModelBundle:
     """Teach an MTANN.
 
-    Operating points are chosen on out-of-fold candidates, split by patient; with one patient or ``folds`` below 2 they
-    are chosen on the training cases, and the bundle says that this flatters.
+    Operating points are chosen out of fold, split by patient; where that cannot be, the bundle says that they flatter.
 
     Args:
         cases: What to learn from.
@@ -84,6 +85,7 @@ def train(
         detection: How candidates are found; the default preset if None.
         spacing_mm: Spacing of the model's grid in mm; the median in-plane spacing clamped to 0.5 to 1 if None.
         preprocessing: Steps and normalisation by channel name; no steps, and what suits the images, for the others.
+        tissue: How the model finds where to look if no mask is given; what suits most images if None.
         card: More fields of ``model.json``, such as ``licence`` or ``intended_use``.
         output: Folder to save the bundle to, with the page ``training_report.html`` beside the model's own files.
         device: Where to compute.
@@ -97,11 +99,10 @@ def train(
         CancelledError: ``cancelled`` answered True.
     """
     run = Run(progress, cancelled)
-    training = training or TrainingSettings()
-    cases = _checked(cases, channels, training)
+    cases = _checked(cases, channels, training := training or TrainingSettings())
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
-    plan = _make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, device)
+    plan = make_plan(cases, channels, network, training, detection, spacing_mm, preprocessing or {}, tissue, device)
     draft = _describe(cases, plan, name=name, class_name=class_name, **(card or {}))
     bundle, report = _teach(cases, plan, draft, learning_curve, run)
     if output is not None:
@@ -126,7 +127,11 @@ def _teach(
         )
     learnt = _learn(taught, folds, plan, run.part(0.15, 0.4 if learning_curve else 0.98))
     curve = learn_curve(taught, folds, learnt.findings, plan, run.part(0.4, 0.98)) if learning_curve else None
-    bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks)
+    typical = measure_typical(
+        [one.prepared for one in taught], [case.channels[0].geometry for case in cases], draft.channel_names
+    )
+    draft = draft.model_copy(update={"typical_inputs": typical})
+    bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks, learnt.of_folds)
     return bundle, make_report(bundle, taught, learnt.findings, learnt.experts, curve)
 
 
@@ -135,9 +140,10 @@ class _Learnt:
     """What training brings out: the single MTANN and its experts, and how they did out of fold."""
 
     networks: tuple["MTANN", ...]
+    of_folds: "MTANN | None"
     findings: Findings
     experts: Experts | None
-    points: tuple[OperatingPoint, ...]
+    choice: Choice
     segmentation: SegmentationThreshold | None
 
 
@@ -146,18 +152,13 @@ def _learn(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPl
     fitted = fit_networks(taught, folds, plan, run.part(0.0, 0.7 * share))
     findings = out_of_fold(fitted, taught, folds, plan, run.part(0.7 * share, share))
     single = fitted.of_fold(None)
-    lesions: list[Sequence[float]] = [one.match.lesion_scores for one in findings.cases]
-    alarms: list[Sequence[float]] = [one.match.false_alarm_scores for one in findings.cases]
     experts = None
-    if plan.training.max_experts and any(np.isfinite(scores).any() for scores in lesions):
+    if plan.training.max_experts and any(np.isfinite(one.match.lesion_scores).any() for one in findings.cases):
         experts = teach_experts(fitted, findings, taught, folds, plan, run.part(share, 1.0))
-        pairs = list(zip(experts.cases, experts.combined, strict=True))
-        lesions = [case.lesion_scores(scores) for case, scores in pairs]
-        alarms = [case.false_alarm_scores(scores) for case, scores in pairs]
-    points = choose_operating_points(lesions, alarms, findings.chosen_on)
+    choice = choose_from(findings, taught, experts, plan.training)
     segmentation = choose_segmentation_threshold([one.overlap for one in findings.cases], findings.chosen_on)
     networks = (single, *(experts.networks if experts else ()))
-    return _Learnt(networks, findings, experts, points, segmentation)
+    return _Learnt(networks, fitted.of_folds(), findings, experts, choice, segmentation)
 
 
 def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: TrainingSettings) -> list[TrainingCase]:
@@ -185,7 +186,7 @@ def _checked(cases: Sequence[TrainingCase], channels: Sequence[str], training: T
     return with_sizes(cases, training.point_radius_mm)
 
 
-def _make_plan(
+def make_plan(
     cases: Sequence[TrainingCase],
     channels: Sequence[str],
     network: NetworkSettings | None,
@@ -193,6 +194,7 @@ def _make_plan(
     detection: DetectionSettings | None,
     spacing_mm: float | None,
     preprocessing: Mapping[str, Preprocessing],
+    tissue: MaskKind | None,
     device: Device,
 ) -> TrainingPlan:
     """Decide what was left open: channel names, presets, the model's inputs, where to compute."""
@@ -201,7 +203,7 @@ def _make_plan(
     if training.task == "classification":
         # What to reject is given; the model's card then says that nothing was mined.
         training = training.model_copy(update={"mining_rounds": 0})
-    inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing)
+    inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing, tissue)
     radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
     if not network.dilations:
         network = network.model_copy(update={"dilations": dilations_for(radii, inputs.spacing_mm, network)})
@@ -222,6 +224,7 @@ def _input_specification(
     dimensions: int,
     spacing_mm: float | None,
     preprocessing: Mapping[str, Preprocessing],
+    tissue: MaskKind | None,
 ) -> InputSpecification:
     """Look at the training images once and write down what a model for them expects."""
     check_channel_names(names, preprocessing)
@@ -233,7 +236,7 @@ def _input_specification(
     kind = max(sorted(set(kinds)), key=kinds.count)
     spacing = default_spacing_mm([case.channels[0].geometry for case in cases]) if spacing_mm is None else spacing_mm
     return make_settings(
-        InputSpecification, channels=tuple(channels), spacing_mm=spacing, dimensions=dimensions, mask=kind
+        InputSpecification, channels=tuple(channels), spacing_mm=spacing, dimensions=dimensions, mask=tissue or kind
     )
 
 
@@ -262,7 +265,7 @@ def _describe(cases: Sequence[TrainingCase], plan: TrainingPlan, /, **fields: An
 
 def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
     """Add what training brought out: operating points, how far down candidates are kept, and what to know."""
-    notes, points = list(draft.notes), learnt.points
+    notes, points = list(draft.notes), learnt.choice.points
     if outside and draft.training.task == "detection":
         notes.append(
             f"{outside} of {draft.training_lesions} training lesions lie outside the tissue that is searched "
@@ -277,6 +280,8 @@ def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
         detection = detection.model_copy(update={"score_floor": min(detection.score_floor, _FLOOR_SHARE * lowest)})
     update: dict[str, Any] = {
         "operating_points": points,
+        "refused_points": learnt.choice.refused,
+        "calibration": learnt.choice.calibration,
         "segmentation": learnt.segmentation,
         "detection": detection,
         "notes": tuple(notes),

@@ -14,22 +14,27 @@ LIBRARY = Path(__file__).resolve().parents[2] / "MTANNDetect" / "mtann"
 # From the ground up. A module imports its own row and the rows above it in this list; a package counts as one name.
 ORDER = (
     ("version", "errors"),
-    ("geometry", "optional", "output_folder", "progress", "settings"),
+    ("geometry", "memory", "optional", "output_folder", "progress", "settings"),
     ("volume*",),
     ("phantoms", "planning", "preprocess", "sampling"),
     ("cases",),
+    ("data_set",),
     ("backends", "networks", "synthetic"),
     ("inference", "training"),
     ("detection",),
     ("evaluation", "explanation", "models"),
     ("report",),
     ("given_files",),
+    ("study_files",),
     ("fitting",),
     ("out_of_fold",),
     ("experts", "thinning"),
+    ("choosing",),
     ("training_report",),
     ("explaining", "pipeline", "retrain", "teach"),
+    ("uncertain",),
     ("enhancement", "filtering", "segmentation"),
+    ("unets",),
     ("__main__", "cli", "commands", "worker"),
     ("",),  # mtann/__init__.py
 )

@@ -115,7 +115,8 @@ def _suppress(points_mm: npt.NDArray[np.float64], radii_mm: npt.NDArray[np.float
     """Numbers of the peaks that no stronger, kept peak covers."""
     kept: list[int] = []
     for k, point in enumerate(points_mm):
-        if all(np.linalg.norm(point - points_mm[j]) > max(radii_mm[j], radii_mm[k]) for j in kept):
+        apart = np.linalg.norm(points_mm[kept] - point, axis=1)
+        if (apart > np.maximum(radii_mm[kept], radii_mm[k])).all():
             kept.append(k)
         if len(kept) == most:
             break

@@ -18,8 +18,8 @@ from mtann.geometry import Geometry
 from mtann.volume import Volume
 from mtann.volume_io import write_volume
 
-EDGE_VOXELS = 48
-RADII_VOXELS = (4.0, 7.0)
+EDGE_VOXELS = 28
+RADII_VOXELS = (3.5, 5.0)
 CONTRASTS = (1.0, 1.6)
 NOISE = 0.3
 BACKGROUND = 0.2
@@ -27,6 +27,8 @@ BACKGROUND = 0.2
 _BACKGROUND_SIGMA_VOXELS = 6.0
 _GAP_VOXELS = 1.5
 _TRIES = 200
+_WIDTHS = {"sphere": 1.0, "cylinder": 0.6, "slab": 0.4}
+"""Radii of the shapes (of a slab: half its thickness) in those of balls, so that they hold about as many voxels."""
 GEOMETRY = Geometry((EDGE_VOXELS,) * 3, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
 
 
@@ -39,14 +41,14 @@ class ShapePhantom:
 
 
 def make_phantom(seed: int) -> ShapePhantom:
-    """The phantom of a seed: two or three balls, two tubes and a slab, apart from each other."""
+    """The phantom of a seed: a tube, a slab, two balls and, where there is room, another tube; none touch."""
     random = np.random.default_rng([seed, 488])
     shape = GEOMETRY.shape_zyx
     smooth = ndimage.gaussian_filter(random.standard_normal(shape), _BACKGROUND_SIGMA_VOXELS, mode="wrap")
     image = BACKGROUND * smooth / smooth.std() + NOISE * random.standard_normal(shape)
     labels = np.zeros(shape, dtype=np.uint8)
     taken = np.zeros(shape, dtype=bool)
-    kinds: list[Kind] = ["cylinder", "cylinder", "slab", *["sphere"] * int(random.integers(2, 4))]
+    kinds: list[Kind] = ["cylinder", "slab", "sphere", "sphere", "cylinder"]
     for kind in kinds:
         share = _place(kind, taken, random)
         if share is None:
@@ -62,7 +64,7 @@ def _place(kind: Kind, taken: npt.NDArray[np.bool_], random: np.random.Generator
     """A shape's share of each voxel, at a place where it touches nothing; None if there is none."""
     blocked = ndimage.distance_transform_edt(~taken) < _GAP_VOXELS if taken.any() else taken
     for _ in range(_TRIES):
-        radius = random.uniform(*RADII_VOXELS) * (0.5 if kind == "slab" else 0.7 if kind == "cylinder" else 1)
+        radius = random.uniform(*RADII_VOXELS) * _WIDTHS[kind]
         middle = random.uniform(radius, EDGE_VOXELS - 1 - radius, 3)
         points = np.stack(np.meshgrid(*[np.arange(EDGE_VOXELS)] * 3, indexing="ij"), axis=-1) - middle
         share = np.clip(0.5 - distance(kind, points, radius, random), 0, 1)
@@ -74,7 +76,7 @@ def _place(kind: Kind, taken: npt.NDArray[np.bool_], random: np.random.Generator
 def write_cases(folder: Path, cases: int, first_seed: int = 0) -> Path:
     """Write phantoms, their list ``cases.csv`` and ``labels.json``; returns the list."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [["case", "patient", "image", "labels"]]
+    rows = [["case", "patient", "image", "lesions"]]
     for number in range(cases):
         phantom, name = make_phantom(first_seed + number), f"phantom{number:02d}"
         write_volume(Volume(phantom.image, GEOMETRY), folder / f"{name}.nii.gz")

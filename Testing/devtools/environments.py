@@ -14,6 +14,16 @@ from devtools.system import ensure_venv_module
 PROJECT = ROOT / "pyproject.toml"
 CONSTRAINTS = ROOT / "Testing" / "constraints.txt"
 CONSTRAINTS_SLICER = ROOT / "Testing" / "constraints-slicer-newest.txt"
+CONSTRAINTS_PEERS = ROOT / "Testing" / "constraints-peers.txt"
+# Programs that ours is compared with, and what they bring beyond the main environment. They are installed without what
+# else they ask for: a torchvision that does not fit this torch, and packages for commands that no test runs.
+PEERS = (
+    *("nnunetv2", "acvl-utils", "batchgenerators", "batchgeneratorsv2", "dynamic-network-architectures"),
+    *("blosc2", "certifi", "charset-normalizer", "connected-components-3d", "imageio", "importlib-resources"),
+    *("lazy-loader", "ndindex", "nibabel", "numexpr", "pandas", "py-cpuinfo", "requests", "scikit-image", "seaborn"),
+    *("tifffile", "urllib3", "picai_eval", "mlxtend", "report_guided_annotation"),
+)
+PEERS_IMPORTS = "nnunetv2.inference.predict_from_raw_data, nnunetv2.run.run_training"
 STAMP = "mtann-stamp.json"  # the file in an environment whose presence says that it is whole
 
 
@@ -46,6 +56,7 @@ ENVIRONMENTS = {
     "newest slicer-core": Environment(
         ROOT / ".venv-slicer", ("slicer-core", "vtk"), CONSTRAINTS_SLICER, "slicer", over="test"
     ),
+    "peers": Environment(ROOT / ".venv-peers", PEERS, CONSTRAINTS_PEERS, PEERS_IMPORTS, over="test"),
 }
 
 

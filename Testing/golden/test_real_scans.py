@@ -123,3 +123,18 @@ def test_a_slab_of_real_ct_has_lungs_within_its_mask(scans):
     mask = make_mask(np.asarray(ct.array, dtype=np.float32), "body", is_ct=True)
     assert mask[nodule].all()
     assert 0.2 < mask.mean() < 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("LIDC-IDRI-0001", "dicom"), ("LIDC-IDRI-0003", "ct.nii.gz"), ("LIDC-IDRI-0314", "ct.nii.gz")]
+)
+def test_lungs_of_slabs_and_of_a_part_of_a_chest_hold_their_nodule_and_no_heart(scans, name, file):
+    ct = read_volume(scans / "lidc" / name / file)
+    nodule = read_volume(scans / "lidc" / name / "nodule.nii.gz").array > 0
+    array = np.asarray(ct.array, dtype=np.float32)
+    mask = make_mask(array, "lung", is_ct=True, spacing_zyx_mm=ct.geometry.spacing_zyx_mm)
+    assert mask[nodule].all()
+    assert 0.1 < mask.mean() < 0.35
+    assert np.mean(array[mask] < -500) > 0.75
+    # Nothing of the table, the clothes and the air about the patient.
+    assert not mask[:, :20].any()

@@ -7,6 +7,8 @@ import slicer
 import slicer.util
 import vtk
 
+from MTANNDetectLib.VolumeAdapter import labelVolumeFromNode, volumeFromNode
+
 
 def rotation(axis: Sequence[float], angle: float) -> np.ndarray:
     """3x3 rotation matrix about an axis, by an angle in radians (Rodrigues)."""
@@ -38,3 +40,18 @@ def node_like(
     matrix = vtk.vtkMatrix4x4()
     image.GetIJKToRASMatrix(matrix)
     return slicer.util.addVolumeFromArray(array, matrix, name, kind)
+
+
+def scene_label_map(
+    segmentation: slicer.vtkMRMLSegmentationNode, segment_id: str, reference: slicer.vtkMRMLVolumeNode
+) -> np.ndarray:
+    """A segment's voxels on the reference volume's grid, by way of the world."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "export")
+    slicer.vtkSlicerSegmentationsModuleLogic.ExportSegmentsToLabelmapNode(segmentation, [segment_id], node, reference)
+    # The export leaves its voxels in the reference volume's coordinates.
+    array = np.zeros(slicer.util.arrayFromVolume(reference).shape)
+    exported = labelVolumeFromNode(node)
+    offset = np.round(volumeFromNode(reference).geometry.index_from_lps(exported.geometry.origin_lps_mm)).astype(int)
+    array[tuple(slice(o, o + n) for o, n in zip(offset, exported.array.shape, strict=True))] = exported.array
+    slicer.mrmlScene.RemoveNode(node)
+    return array

@@ -20,7 +20,7 @@ TILE_PIXELS = (640, 560)
 def main(arguments: list[str]) -> None:
     """Detect, and write the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="", help="name or folder of a model; by default the first bundled one")
+    parser.add_argument("--model", default="", help="name or folder of a model; by default the demonstration's")
     parser.add_argument("--seed", type=int, default=101, help="which phantom head")
     parser.add_argument("--made-up", action="store_true", help="draw the known truth in place of a detection")
     parser.add_argument("--output", type=Path, default=OUTPUT)
@@ -48,7 +48,7 @@ def _detected(image, model: str):
     from MTANNDetectLib.Logic import DetectLogic
 
     logic = DetectLogic()
-    return logic.detect(image, model or logic.models()[0].name)
+    return logic.detect(image, model or "head-phantom-t1c")
 
 
 def _made_up(phantom, image):

@@ -200,9 +200,16 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
 
 def test_the_module_opens_where_only_slicers_own_packages_are(tmp_path):
     """In a fresh Slicer neither torch nor the other packages are installed yet."""
-    names = sorted(path.stem for path in (ROOT / "MTANNDetect" / "MTANNDetectLib").glob("[A-Z]*.py"))
+    library = ROOT / "MTANNDetect" / "MTANNDetectLib"
+    paths = sorted(path for path in library.rglob("[A-Z]*.py"))
+    names = [".".join(path.relative_to(library).with_suffix("").parts) for path in paths]
     code = (
         "import sys, importlib\n"
+        # What Slicer itself brings and slicer-core has not.
+        f"sys.path.append({str(ROOT / 'Testing' / 'slicer')!r})\n"
+        "import slicer, slicer.util\n"
+        "from standins.install import install\n"
+        "install()\n"
         "for name in ('torch', 'pydantic', 'safetensors', 'matplotlib', 'jinja2', 'platformdirs', 'tqdm'):\n"
         "    sys.modules[name] = None\n"
         f"for name in {names!r}:\n"

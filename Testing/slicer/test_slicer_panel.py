@@ -1,6 +1,7 @@
-"""The panel on its real .ui file, driven by a made-up backend behind stand-ins as strict as PythonQt."""
+"""The panel's inputs and runs on the real .ui file, behind stand-ins as strict as PythonQt."""
 
 import importlib
+import re
 import sys
 import types
 from pathlib import Path
@@ -13,259 +14,269 @@ pytest.importorskip("PySide6.QtUiTools", reason="PySide6 is not installed (pip i
 
 import slicer
 import slicer.util
-from nodes import put_under, rigid
-from PySide6.QtWidgets import QApplication
-from results import make_result
-from standins.module import MODULE_FOLDER, scriptedLoadableModule
+from nodes import node_like, put_under, rigid
+from panels import UI_FILE, Panel
+from standins.module import scriptedLoadableModule
 from standins.strict import plain
-from standins.ui import loadUI
 
-from mtann.errors import CancelledError, MissingPackageError, ModelError, SettingsError
-from mtann.progress import Progress
-from MTANNDetectLib.Models import ModelChoice
-from MTANNDetectLib.ResultAdapter import nodesFromResult
-from MTANNDetectLib.VolumeAdapter import volumeFromNode
-from MTANNDetectLib.Widget import DetectPanel, connect, thresholdFromText
+from MTANNDetectLib.Panels.QtTools import connect
+from MTANNDetectLib.Presenters.RunPresenter import ComputeDevice, Failure
+from MTANNDetectLib.Spaces import worldFromLocal
 
 pytestmark = pytest.mark.slicer
 
-UI_FILE = MODULE_FOLDER / "Resources" / "UI" / "MTANNDetect.ui"
-MODELS = (
-    ModelChoice("one", ("flair",), "finds one", Path("bundled", "one")),
-    ModelChoice("two", ("t1", "t1c"), "finds two", Path("bundled", "two")),
-)
-FIVE = ModelChoice("five", ("a", "b", "c", "d", "e"), "finds five", Path("bundled", "five"))
-
-
-class Backend:
-    """Records how it was called, and does what ``during`` says in the middle of a run."""
-
-    def __init__(self, during=lambda: None, models=MODELS):
-        self.during = during
-        self.calls = []
-        self._models = models
-
-    def models(self):
-        if isinstance(self._models, Exception):
-            raise self._models
-        return self._models
-
-    def detect(self, volumeNodes, model, **options):
-        self.calls.append((volumeNodes, model, options))
-        options["progress"](Progress("scan", 0.4, "Scanning"))
-        self.during()
-        if options["cancelled"]():
-            raise CancelledError("stopped")
-        node = next(iter(volumeNodes.values()))
-        return nodesFromResult(make_result(volumeFromNode(node).geometry), node)
-
-
-@pytest.fixture(scope="session")
-def application():
-    return QApplication.instance() or QApplication([])
-
 
 @pytest.fixture
-def messages(monkeypatch, scene, application):
-    """Slicer's application and message boxes; the list holds what the user was shown."""
-    shown = []
-    monkeypatch.setattr(slicer.util, "loadUI", loadUI)
-    monkeypatch.setattr(slicer.util, "errorDisplay", shown.append)
-    app = types.SimpleNamespace(processEvents=application.processEvents)
-    monkeypatch.setattr(slicer, "app", app, raising=False)
-    return shown
-
-
-def _panel(backend):
-    return DetectPanel(backend, UI_FILE)
-
-
-def _press(button):
-    plain(button).click()
+def panel(monkeypatch, scene):
+    made = Panel(monkeypatch)
+    yield made
+    made.panel.cleanup()
 
 
 def _is_shown(widget):
     return not plain(widget).isHidden()
 
 
-def test_rows_follow_the_models_channels(messages):
-    panel = _panel(Backend())
-    assert [_is_shown(panel.ui.__dict__[f"channelSelector{row}"]) for row in range(4)] == [True, False, False, False]
-    assert panel.ui.channelLabel0.text == "flair:"
-    panel.ui.modelSelector.currentIndex = 1
-    assert [_is_shown(panel.ui.__dict__[f"channelSelector{row}"]) for row in range(4)] == [True, True, False, False]
-    assert panel.ui.channelLabel1.text == "t1c:"
-    assert panel.ui.modelSelector.toolTip == "finds two"
-
-
-def test_run_is_offered_once_everything_is_chosen(messages, oblique_image):
-    panel = _panel(Backend())
+def test_run_is_offered_once_everything_is_chosen(panel, oblique_image):
     assert not panel.ui.runButton.enabled
+    assert panel.ui.expectationLabel.text == "Choose an image for flair."
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
     assert panel.ui.runButton.enabled
     panel.ui.modelSelector.currentIndex = 1
     assert not panel.ui.runButton.enabled
+    assert panel.ui.expectationLabel.text == "Choose an image for t1c."
     panel.ui.channelSelector1.setCurrentNode(oblique_image)
+    assert "same image" in panel.ui.expectationLabel.text
+    other = node_like(oblique_image, np.ones((18, 30, 26), np.float32), "T1c", "vtkMRMLScalarVolumeNode")
+    panel.ui.channelSelector1.setCurrentNode(other)
     assert panel.ui.runButton.enabled
     assert not panel.ui.cancelButton.enabled
 
 
-def test_a_run_hands_on_what_was_chosen_and_shows_the_table(messages, oblique_image):
-    seen = {}
-    backend = Backend()
-    panel = _panel(backend)
-
-    def look():
-        seen.update(
-            value=panel.ui.progressBar.value,
-            text=panel.ui.statusLabel.text,
-            run=panel.ui.runButton.enabled,
-            cancel=panel.ui.cancelButton.enabled,
-        )
-
-    backend.during = look
+def test_a_run_hands_on_what_was_chosen_and_shows_how_it_goes(panel, oblique_image):
     mask = slicer.util.addVolumeFromArray(np.ones((2, 2, 2), np.uint8), None, "m", "vtkMRMLLabelMapVolumeNode")
+    mask.CopyOrientation(oblique_image)
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
     panel.ui.maskSelector.setCurrentNode(mask)
+    panel.ui.operatingPointSelector.currentIndex = 2
     panel.ui.thresholdEdit.text = " 0,3 "
     panel.ui.deviceSelector.currentIndex = 1
-    _press(panel.ui.runButton)
-    nodes, model, options = backend.calls[0]
-    assert (nodes, model) == ({"flair": oblique_image}, Path("bundled", "one"))
-    assert options["mask"] is mask
-    assert (options["threshold"], options["device"]) == (0.3, "cpu")
-    assert seen == {"value": 40, "text": "Scanning", "run": False, "cancel": True}
-    assert panel.ui.candidateTable.mrmlTableNode().GetName() == "FLAIR MTANN table"
+    panel.ui.precisionSelector.currentIndex = 2
+    panel.press("runButton")
+    (job,) = panel.runner.jobs
+    assert (job.kind, job.model, list(job.volumes)) == ("detect", Path("bundled", "one"), ["flair"])
+    assert np.array_equal(job.volumes["flair"].array, slicer.util.arrayFromVolume(oblique_image))
+    assert job.mask.array.shape == (2, 2, 2)
+    assert (job.threshold, job.device, job.precision) == (0.3, "cpu", "bf16")
+    assert (panel.ui.runButton.enabled, panel.ui.cancelButton.enabled) == (False, True)
+    panel.runner.report(0.4)
+    assert (panel.ui.progressBar.value, panel.ui.statusLabel.text) == (40, "Scanning")
+    panel.runner.detect()
     assert panel.ui.statusLabel.text == "2 candidates reported at threshold 0.4. The model is made up."
     assert panel.ui.progressBar.value == 100
-    assert panel.ui.runButton.enabled
-    assert messages == []
+    assert (panel.ui.runButton.enabled, panel.ui.cancelButton.enabled) == (True, False)
+    assert panel.ui.resultSelector.currentNode().GetName() == "FLAIR MTANN table"
+    assert panel.shown == []
 
 
-def test_the_panel_warns_of_a_transform_that_turns_the_image(messages, oblique_image):
-    put_under(oblique_image, rigid((1, 0, 0), 0.5))
-    panel = _panel(Backend())
+def test_operating_points_stand_from_sensitive_to_specific(panel, oblique_image):
+    combo = plain(panel.ui.operatingPointSelector)
+    assert [combo.itemText(index) for index in range(combo.count())] == [
+        "High sensitivity: 100 % found, 3.0 false a case",
+        "Balanced: 90 % found, 0.8 false a case",
+        "From a threshold of your own",
+    ]
+    assert combo.currentIndex() == 1
+    assert not panel.isShown("thresholdEdit")
+    panel.ui.operatingPointSelector.currentIndex = 0
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
-    _press(panel.ui.runButton)
+    panel.press("runButton")
+    assert (panel.runner.jobs[0].operatingPoint, panel.runner.jobs[0].threshold) == ("high_sensitivity", None)
+
+
+def test_detecting_and_outlining_come_one_after_the_other(panel, oblique_image, scene):
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    panel.ui.taskSelector.currentIndex = 2
+    panel.press("runButton")
+    panel.runner.report(0.5)
+    assert panel.ui.progressBar.value == 25
+    panel.runner.detect()
+    assert [job.kind for job in panel.runner.jobs] == ["detect", "segment"]
+    panel.runner.report(0.5)
+    assert panel.ui.progressBar.value == 75
+    panel.runner.outline()
+    outlines = scene.GetFirstNodeByName("FLAIR segmentation")
+    assert outlines.GetSegmentation().GetSegment("label_1").GetName() == "lesion"
+    # 4 x 6 x 6 voxels of 0.7 x 0.9 x 2.1 mm.
+    assert panel.ui.statusLabel.text.endswith("Outlined: lesion 0.19 ml.")
+    assert panel.ui.runButton.enabled
+
+
+def test_a_region_cuts_the_outline_too(panel, oblique_image, scene):
+    session = panel.detected(oblique_image)
+    roi = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+    # A large box whose face runs through the outline's middle.
+    geometry = session.geometry
+    middle = worldFromLocal(oblique_image, [geometry.lps_from_index([3.5, 5.5, 6.5]) * (-1, -1, 1)])[0]
+    roi.SetCenter(*(middle + np.array([50, 0, 0])))
+    roi.SetSize(100, 300, 300)
+    panel.ui.roiSelector.setCurrentNode(roi)
+    panel.ui.taskSelector.currentIndex = 1
+    panel.press("runButton")
+    panel.runner.outline()
+    volume = float(re.search(r"lesion ([\d.]+) ml", panel.ui.statusLabel.text)[1])
+    assert 0.05 < volume < 0.14
+    assert "Only the region 'box' was looked at." in panel.ui.statusLabel.text
+
+
+def test_outlining_alone_asks_for_no_threshold(panel, oblique_image):
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    panel.ui.taskSelector.currentIndex = 1
+    assert not panel.isShown("operatingPointSelector")
+    panel.press("runButton")
+    assert panel.runner.jobs[0].kind == "segment"
+
+
+def test_a_model_that_only_detects_offers_only_that(panel):
+    panel.ui.modelSelector.currentIndex = 1
+    combo = plain(panel.ui.taskSelector)
+    assert [combo.itemText(index) for index in range(combo.count())] == ["Detect"]
+
+
+def test_the_panel_warns_of_a_transform_that_turns_the_image(panel, oblique_image):
+    put_under(oblique_image, rigid((1, 0, 0), 0.5))
+    panel.detected(oblique_image)
     assert "volume's own axial plane" in panel.ui.statusLabel.text
 
 
-def test_cancel_ends_the_run_and_adds_nothing(messages, oblique_image, scene):
-    backend = Backend()
-    panel = _panel(backend)
-    backend.during = lambda: _press(panel.ui.cancelButton)
+def test_cancel_ends_the_run_and_adds_nothing(panel, oblique_image, scene):
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
     before = scene.GetNumberOfNodes()
-    _press(panel.ui.runButton)
+    panel.press("runButton")
+    panel.press("cancelButton")
+    assert panel.runner.cancels == 1
+    assert panel.ui.statusLabel.text == "Stopping…"
+    assert not panel.ui.cancelButton.enabled
+    panel.runner.report(0.5)
+    assert panel.ui.statusLabel.text == "Stopping…"
+    panel.runner.listener.cancelled()
     assert scene.GetNumberOfNodes() == before
     assert panel.ui.statusLabel.text == "Cancelled. Nothing was added to the scene."
     assert (panel.ui.runButton.enabled, panel.ui.cancelButton.enabled) == (True, False)
-    backend.during = lambda: None
-    _press(panel.ui.runButton)
-    assert panel.ui.candidateTable.mrmlTableNode() is not None
+    panel.press("runButton")
+    panel.runner.detect()
+    assert panel.rows()
 
 
-def test_a_second_press_during_a_run_does_nothing(messages, oblique_image):
-    backend = Backend()
-    panel = _panel(backend)
-    backend.during = panel.onRun
+def test_a_second_press_during_a_run_does_nothing(panel, oblique_image):
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
-    _press(panel.ui.runButton)
-    assert len(backend.calls) == 1
+    panel.press("runButton")
+    panel.panel.run.onRun()
+    assert len(panel.runner.jobs) == 1
 
 
-@pytest.mark.parametrize(
-    ("error", "shown"),
-    [
-        (ModelError("The model is damaged. Copy it again."), "The model is damaged. Copy it again."),
-        (KeyError("x"), "Something unexpected went wrong"),
-    ],
-)
-def test_errors_are_shown_without_a_traceback(messages, oblique_image, capsys, error, shown):
-    def fail():
-        raise error
-
-    panel = _panel(Backend(fail))
+def test_a_failure_says_cause_remedy_and_last_lines_and_leaves_the_scene(panel, oblique_image, scene):
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
-    _press(panel.ui.runButton)
-    assert len(messages) == 1
-    assert messages[0].startswith(shown)
-    assert "Traceback" not in messages[0] + capsys.readouterr().err
+    before = scene.GetNumberOfNodes()
+    panel.press("runButton")
+    lines = ("Traceback", "RuntimeError: boom")
+    panel.runner.listener.failed(Failure("The worker ended unexpectedly.", "Run again.", lines))
+    assert panel.ui.statusLabel.text == "The worker ended unexpectedly. Run again."
+    assert panel.ui.failureText.plainText == "Traceback\nRuntimeError: boom"
+    assert panel.isShown("failureText")
+    assert scene.GetNumberOfNodes() == before
     assert panel.ui.runButton.enabled
+    panel.press("runButton")
+    assert not panel.isShown("failureText")
 
 
-def test_a_threshold_that_is_no_number_is_refused_before_the_run(messages, oblique_image):
-    backend = Backend()
-    panel = _panel(backend)
+def test_a_failed_outline_keeps_what_was_detected_and_says_so(panel, oblique_image):
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    panel.ui.taskSelector.currentIndex = 2
+    panel.press("runButton")
+    panel.runner.detect()
+    panel.runner.listener.failed(Failure("Memory ran out.", "Close other programs."))
+    assert panel.ui.statusLabel.text.startswith("2 candidates reported")
+    assert panel.ui.statusLabel.text.endswith("Memory ran out. Close other programs.")
+    assert panel.rows()
+
+
+def test_an_image_removed_during_a_run_is_said_and_nothing_is_added(panel, oblique_image, scene):
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    panel.press("runButton")
+    scene.RemoveNode(oblique_image)
+    before = scene.GetNumberOfNodes()
+    panel.runner.detect()
+    assert "was removed from the scene during the run" in panel.ui.statusLabel.text
+    assert scene.GetNumberOfNodes() == before
+
+
+def test_a_threshold_that_is_no_number_is_refused_before_the_run(panel, oblique_image):
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    panel.ui.operatingPointSelector.currentIndex = 2
     panel.ui.thresholdEdit.text = "high"
-    _press(panel.ui.runButton)
-    assert backend.calls == []
-    assert "found 'high'" in messages[0]
+    panel.press("runButton")
+    assert panel.runner.jobs == []
+    assert "found 'high'" in panel.ui.statusLabel.text
 
 
-def test_thresholds_are_read_as_people_write_them():
-    assert thresholdFromText("  ") is None
-    assert thresholdFromText("0.25") == thresholdFromText("0,25") == 0.25
-    with pytest.raises(SettingsError, match="found 'a'"):
-        thresholdFromText("a")
+def test_a_region_leaves_out_what_lies_outside(panel, oblique_image, scene):
+    session = panel.detected(oblique_image)
+    place, other = session.worldOf(1), session.worldOf(2)
+    roi = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+    roi.SetCenter(*other)
+    roi.SetSize(4, 4, 4)
+    panel.ui.roiSelector.setCurrentNode(roi)
+    session = panel.detected(oblique_image)
+    assert [one.id for one in session.findings] == [1]
+    assert np.allclose(session.worldOf(1), other, atol=0.01)
+    assert not np.allclose(place, other, atol=1)
+    assert "Only the region 'box' was looked at." in panel.ui.statusLabel.text
+    roi.SetCenter(500, 0, 0)
+    panel.press("runButton")
+    panel.runner.detect()
+    assert "does not touch the first image" in panel.ui.statusLabel.text
 
 
-def test_a_missing_package_is_said_in_the_panel(messages):
-    panel = _panel(Backend(models=MissingPackageError("MTANNDetect needs the Python package 'pydantic'.")))
-    assert "pydantic" in panel.ui.statusLabel.text
-    assert not panel.ui.runButton.enabled
-
-
-def test_looking_for_models_again_keeps_the_choice(messages):
-    panel = _panel(Backend())
-    panel.ui.modelSelector.currentIndex = 1
-    panel.refreshModels()
-    assert panel.ui.modelSelector.currentText == "two"
-    assert panel.ui.channelLabel1.text == "t1c:"
-
-
-def test_models_of_the_same_name_are_told_apart(messages, oblique_image):
-    backend = Backend(models=(MODELS[0], ModelChoice("one", ("flair",), "my own", Path("mine", "one"))))
-    panel = _panel(backend)
-    panel.ui.modelSelector.currentIndex = 1
-    panel.refreshModels()
+def test_what_a_run_takes_is_told_and_learnt(monkeypatch, scene, oblique_image):
+    rates = {}
+    panel = Panel(monkeypatch, rates=rates)
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
-    _press(panel.ui.runButton)
-    assert backend.calls[0][1] == Path("mine", "one")
+    assert panel.ui.expectationLabel.text.startswith("Expected: about ")
+    assert panel.ui.expectationLabel.text.endswith("(a guess until the first run).")
+    panel.press("runButton")
+    panel.runner.detect()
+    assert list(rates) == ["mtann/one/auto"]
+    assert panel.ui.expectationLabel.text.endswith("as measured here.")
 
 
-def test_models_with_too_many_channels_are_told(messages):
-    panel = _panel(Backend(models=(*MODELS, FIVE)))
-    assert panel.ui.modelSelector.count == 2
-    assert panel.ui.statusLabel.text.startswith("Choose images and a model. Not listed, because")
-    assert "at most 4 images: five." in panel.ui.statusLabel.text
-    panel = _panel(Backend(models=(FIVE,)))
-    assert panel.ui.statusLabel.text.startswith("Not listed, because")
-    assert not panel.ui.runButton.enabled
+def test_devices_are_listed_once_the_worker_knows_them(panel, oblique_image):
+    panel.runner.known = (ComputeDevice("cuda", "Fast card", 24_000_000_000), ComputeDevice("cpu", "Processor"))
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    combo = plain(panel.ui.deviceSelector)
+    texts = [combo.itemText(index) for index in range(combo.count())]
+    assert texts == ["automatic", "cuda: Fast card, 24 GB", "cpu: Processor"]
+    panel.ui.deviceSelector.currentIndex = 1
+    panel.press("runButton")
+    assert panel.runner.jobs[0].device == "cuda"
 
 
-def test_a_misspelt_signal_fails_at_once(messages):
-    panel = _panel(Backend())
+def test_a_misspelt_signal_fails_at_once(panel):
     with pytest.raises(RuntimeError, match="runButton has no signal clicked"):
-        connect(panel.ui.runButton, "clicked", panel.onRun)
+        connect(panel.ui.runButton, "clicked", panel.panel.run.onRun)
     with pytest.raises(RuntimeError, match="no signal"):
-        connect(panel.ui.runButton, "klicked()", panel.onRun)
+        connect(panel.ui.runButton, "klicked()", panel.panel.run.onRun)
 
 
-def test_the_stand_ins_are_as_strict_as_pythonqt(messages):
-    edit = _panel(Backend()).ui.thresholdEdit
-    for wrong in (
-        lambda: edit.text(),
-        lambda: edit.textt,
-        lambda: setattr(edit, "textt", 1),
-        lambda: edit.setText(text="a"),
-    ):
-        with pytest.raises((AttributeError, TypeError)):
-            wrong()
+def test_leaving_stops_the_run_and_the_runner(monkeypatch, scene, oblique_image):
+    panel = Panel(monkeypatch)
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    panel.press("runButton")
+    panel.panel.cleanup()
+    assert (panel.runner.cancels, panel.runner.closed) == (1, True)
 
 
-def test_the_module_file_builds_the_panel(messages, monkeypatch):
+def test_the_module_file_builds_the_panel(panel, monkeypatch):
     monkeypatch.setitem(sys.modules, "slicer.ScriptedLoadableModule", scriptedLoadableModule())
     monkeypatch.delitem(sys.modules, "MTANNDetect", raising=False)
     module = importlib.import_module("MTANNDetect")
@@ -279,3 +290,4 @@ def test_the_module_file_builds_the_panel(messages, monkeypatch):
     assert plain(widget.layout).count() == 1
     widget.cleanup()
     module.MTANNDetectTest("runTest").runTest()
+    assert UI_FILE.is_file()

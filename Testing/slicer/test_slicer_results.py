@@ -9,7 +9,7 @@ pytest.importorskip("slicer.util", reason="slicer-core is not installed (pip ins
 
 import slicer
 import slicer.util
-from nodes import put_under, rigid
+from nodes import put_under, rigid, scene_label_map
 from results import SCORES, make_result
 
 from mtann.errors import CasesError
@@ -95,25 +95,12 @@ def test_segments_hold_the_reported_candidates_voxels(moved_image, result):
     assert len(colours) == 2
 
 
-def scene_label_map(segmentation, segment_id, reference):
-    """A segment's voxels on the reference volume's grid, by way of the world."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "export")
-    slicer.vtkSlicerSegmentationsModuleLogic.ExportSegmentsToLabelmapNode(segmentation, [segment_id], node, reference)
-    # The export leaves its voxels in the reference volume's coordinates.
-    array = np.zeros(slicer.util.arrayFromVolume(reference).shape)
-    exported = labelVolumeFromNode(node)
-    offset = np.round(volumeFromNode(reference).geometry.index_from_lps(exported.geometry.origin_lps_mm)).astype(int)
-    array[tuple(slice(o, o + n) for o, n in zip(offset, exported.array.shape, strict=True))] = exported.array
-    slicer.mrmlScene.RemoveNode(node)
-    return array
-
-
 def test_markups_stand_at_the_centroids_in_the_world(moved_image, result):
     markups = nodesFromResult(result, moved_image).markupsNode
     expected = _world(moved_image, [candidate.centroid_lps_mm for candidate in result.reported])
     assert np.allclose(slicer.util.arrayFromMarkupsControlPoints(markups, world=True), expected, atol=1e-3)
     assert [markups.GetNthControlPointLabel(i) for i in range(2)] == ["1: 0.83", "2: 0.61"]
-    assert markups.GetLocked()
+    assert all(markups.GetNthControlPointLocked(index) for index in range(2))
 
 
 def test_scores_are_saved_with_the_markups(moved_image, result, scene, tmp_path):
@@ -180,7 +167,7 @@ def test_without_a_study_results_go_beside_the_input(moved_image, result, scene)
         assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder
 
 
-@pytest.mark.parametrize("step", ["segmentationNodeFromResult", "tableNodeFromCandidates", "placeBeside", "_warnings"])
+@pytest.mark.parametrize("step", ["segmentationNodeFromResult", "tableNodeFromFindings", "placeBeside", "_warnings"])
 def test_a_failure_leaves_no_half_made_nodes(moved_image, result, scene, monkeypatch, step):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     hierarchy.CreateItem(hierarchy.GetSceneItemID(), moved_image)

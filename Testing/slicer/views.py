@@ -63,6 +63,10 @@ class Views:
         solidNode.SetOrientationMarkerType(slicer.vtkMRMLAbstractViewNode.OrientationMarkerTypeCube)
         _addLegend(found.likelihoodNode, self._slices["Axial"])
 
+    def tiles(self) -> dict[str, np.ndarray]:
+        """Each view's pixels by its name; the 3-D view is called "3-D"."""
+        return {**{name: _pixels(view) for name, view in self._slices.items()}, "3-D": _pixels(self._solid)}
+
     def write(self, path: Path) -> None:
         """Write all views as one picture."""
         tiles = [

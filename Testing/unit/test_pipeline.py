@@ -155,7 +155,7 @@ def test_running_out_of_memory_says_what_to_do(monkeypatch):
     def out_of_memory(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("mtann.inference.scan._evaluate", out_of_memory)
+    monkeypatch.setattr("mtann.inference.scan._fill", out_of_memory)
     with pytest.raises(MTANNError, match=r"Memory ran out.*smaller tiles"):
         detect(balls(7).volume, ball_model(), device="cpu")
 

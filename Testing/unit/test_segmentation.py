@@ -12,8 +12,15 @@ from mtann.cli import main
 from mtann.errors import CancelledError, ModelError, SettingsError
 from mtann.models.bundle import make_bundle, save_bundle
 from mtann.sampling.lesions import lesions_from_points
-from mtann.segmentation import resolve_segmentation
+from mtann.segmentation.likelihood import resolve_segmentation
+from mtann.segmentation.result import SegmentationSettings
 from mtann.volume_io import read_volume, write_volume
+
+CPU = SegmentationSettings(device="cpu")
+
+
+def at(threshold):
+    return SegmentationSettings(device="cpu", threshold=threshold)
 
 
 def dice(found, truth):
@@ -22,7 +29,7 @@ def dice(found, truth):
 
 def test_unseen_balls_are_outlined_as_well_as_the_model_says():
     phantom = balls(7)
-    label_map = segment(phantom.volume, ball_model(), device="cpu")
+    label_map = segment(phantom.volume, ball_model(), CPU).label_map
     own = ball_model().card.segmentation
     assert label_map.geometry == GRID
     assert label_map.array.dtype == np.uint8
@@ -35,8 +42,8 @@ def test_unseen_balls_are_outlined_as_well_as_the_model_says():
 def test_the_threshold_is_the_best_there_is_to_within_a_little():
     phantom = balls(7)
     truth = phantom.labels.array > 0
-    scores = {t: dice(segment(phantom.volume, ball_model(), threshold=t).array > 0, truth) for t in (0.1, 0.9)}
-    own = dice(segment(phantom.volume, ball_model(), device="cpu").array > 0, truth)
+    scores = {t: dice(segment(phantom.volume, ball_model(), at(t)).label_map.array > 0, truth) for t in (0.1, 0.9)}
+    own = dice(segment(phantom.volume, ball_model(), CPU).label_map.array > 0, truth)
     assert own > max(scores.values())
 
 
@@ -44,7 +51,7 @@ def test_a_mask_limits_the_map():
     phantom = balls(7)
     half = np.zeros(GRID.shape_zyx, np.uint8)
     half[:, :, :22] = 1
-    found = segment(phantom.volume, ball_model(), mask=phantom.volume.with_array(half), device="cpu").array
+    found = segment(phantom.volume, ball_model(), CPU, mask=phantom.volume.with_array(half)).label_map.array
     assert found[:, :, :22].any() and not found[:, :, 22:].any()
 
 
@@ -63,7 +70,7 @@ def test_a_model_taught_on_points_has_no_threshold_but_takes_one():
     assert model.card.segmentation is None
     with pytest.raises(ModelError, match=r"no threshold for segmentation.*give a threshold"):
         segment(balls(7).volume, model)
-    assert segment(balls(7).volume, model, threshold=0.5, device="cpu").array.any()
+    assert segment(balls(7).volume, model, at(0.5)).label_map.array.any()
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan"), float("inf")])
@@ -75,7 +82,7 @@ def test_thresholds_that_mean_nothing_are_refused(threshold):
 def test_cancelling_ends_the_run():
     asked = iter(range(1000))
     with pytest.raises(CancelledError):
-        segment(balls(7).volume, ball_model(), cancelled=lambda: next(asked) > 6, device="cpu")
+        segment(balls(7).volume, ball_model(), CPU, cancelled=lambda: next(asked) > 6)
 
 
 def test_the_command_writes_a_map_and_what_it_is(tmp_path, capsys):
@@ -86,7 +93,7 @@ def test_the_command_writes_a_map_and_what_it_is(tmp_path, capsys):
         assert main([str(word) for word in (*command, "--device", "cpu", "--json")]) == 0
     document = json.loads((tmp_path / "out" / "segmentation.json").read_text())
     written = read_volume(tmp_path / "out" / "segmentation.nii.gz")
-    np.testing.assert_array_equal(written.array, segment(balls(7).volume, ball_model(), device="cpu").array)
+    np.testing.assert_array_equal(written.array, segment(balls(7).volume, ball_model(), CPU).label_map.array)
     assert document["volume_mm3"] == np.count_nonzero(written.array)
     assert document["labels"] == {"1": "lesion"}
     assert document["threshold"] == ball_model().card.segmentation.threshold

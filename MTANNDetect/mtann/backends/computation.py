@@ -82,6 +82,20 @@ def choose_computation(
     return Computation(where, chosen, precision, f"{reason}; precision as asked for")
 
 
+def choose_for_mtann(device: Device = "auto", backend: Backend = "auto", precision: Precision = "auto") -> Computation:
+    """What evaluates an MTANN: as :func:`choose_computation`, but on processors torch unless something is asked for.
+
+    A small network's whole cost is its first layer, which torch evaluates by Fourier transforms; OpenVINO convolves.
+
+    Raises:
+        SettingsError: This machine, or the backend, cannot do what was asked for; the message says what it can.
+        MissingPackageError: torch is not installed, or OpenVINO was asked for and is not.
+    """
+    if backend == precision == "auto" and choose_device(device).type == "cpu":
+        return Computation("cpu", "torch", "fp32", "for an MTANN faster than OpenVINO on processors")
+    return choose_computation(device, backend, precision)
+
+
 def _backend(asked: Backend, where: str) -> tuple[ChosenBackend, str]:
     if asked == "torch":
         return "torch", "backend as asked for"

@@ -24,8 +24,8 @@ def add_preprocessing(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=HOW",
-        help="how a channel's intensities are scaled: robust_zscore, window:LOW:HIGH, or a CT window by name, "
-        f"window:{'|'.join(WINDOWS)} (default: by its images; once a channel)",
+        help="how a channel's intensities are scaled: robust_zscore, percentiles:LOW:HIGH, window:LOW:HIGH, or a CT "
+        f"window by name, window:{'|'.join(WINDOWS)} (default: by its images; once a channel)",
     )
 
 
@@ -63,7 +63,7 @@ def parse_steps(text: str) -> tuple[Step, ...]:
 
 
 def parse_normalisation(text: str) -> Normalisation:
-    """A normalisation from ``robust_zscore``, ``window:lung`` or ``window:-160:240``.
+    """A normalisation from ``robust_zscore``, ``percentiles:2:75``, ``window:lung`` or ``window:-160:240``.
 
     Raises:
         SettingsError: It is none of these.
@@ -71,13 +71,15 @@ def parse_normalisation(text: str) -> Normalisation:
     match text.strip().split(":"):
         case ["robust_zscore"]:
             return Normalisation()
+        case ["percentiles", low, high]:
+            return make_settings(Normalisation, method="percentiles", low=low, high=high)
         case ["window", name]:
             return window(name)
         case ["window", low, high]:
             return make_settings(Normalisation, method="window", low=low, high=high)
     raise SettingsError(
-        f"A normalisation is robust_zscore, window:LOW:HIGH or window:NAME with one of {', '.join(WINDOWS)}; "
-        f"found '{text}'."
+        "A normalisation is robust_zscore, percentiles:LOW:HIGH, window:LOW:HIGH or window:NAME with one of "
+        f"{', '.join(WINDOWS)}; found '{text}'."
     )
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mtann import explaining
+from mtann.backends.computation import choose_for_mtann
 from mtann.cases import CaseFiles, read_case_list
 from mtann.commands.console import Console, explain
 from mtann.commands.inputs import add_images, named_files
-from mtann.commands.options import add_common, add_device, add_settings, read_settings
+from mtann.commands.options import add_backend, add_common, add_device, add_settings, read_settings
 from mtann.commands.resume import is_done, request_of
 from mtann.commands.table import candidate_table, given_remarks
 from mtann.detection.candidate import DetectionResult
@@ -19,11 +20,13 @@ from mtann.errors import CancelledError, MTANNError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
 from mtann.output_folder import check_output, recover_folder
-from mtann.pipeline import resolve_threshold
+from mtann.pipeline import channels_in_order, resolve_threshold
+from mtann.preprocess.prepare import prepare
 from mtann.progress import Progress
 from mtann.report.documents import result_document
 from mtann.report.save import RESULT_FOLDER, save_result
 from mtann.settings import DetectionSettings, ExplanationSettings, make_settings
+from mtann.uncertain import measure_uncertainty
 from mtann.volume_io import read_volume
 
 
@@ -83,7 +86,13 @@ def add_case_arguments(parser: argparse.ArgumentParser, settings_title: str) -> 
         metavar="X",
         help="edge of the cube of the image that --explain hides, in mm (default: twice the candidate's scoring sigma)",
     )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="also tell how sure the model is: variance.nii.gz, entropy.nii.gz and volume intervals; eight more scans",
+    )
     add_device(parser)
+    add_backend(parser)
     add_common(parser)
     add_settings(parser, DetectionSettings, settings_title)
 
@@ -139,6 +148,11 @@ class Looking:
         console.progress(Progress("read", 0.0, "Reading images"))
         volumes = {name: read_volume(file, arguments.series) for name, file in case.channels.items()}
         mask = read_volume(case.mask, arguments.series) if case.mask else None
+        how = _how_to_explain(arguments)
+        prepared = None
+        if how is not None:
+            # Detecting and explaining look at the same case.
+            prepared = prepare(channels_in_order(volumes, bundle.card), bundle.card.inputs, mask)
         result = task.look(
             volumes,
             bundle,
@@ -146,17 +160,24 @@ class Looking:
             mask=mask,
             threshold=arguments.threshold,
             operating_point=arguments.operating_point,
-            device=arguments.device,
+            computation=choose_for_mtann(arguments.device, arguments.backend, arguments.precision),
+            prepared=prepared,
             progress=console.progress,
         )
         for warning in result.warnings:
             console.warn(warning)
         first = volumes[bundle.card.channel_names[0]]
-        explanation, how = None, _how_to_explain(arguments)
+        explanation = None
         if how is not None:
             console.progress(Progress("explain", 1.0, "Explaining the best candidates"))
-            explanation = explaining.explain(volumes, result, bundle, how, mask=mask, device=arguments.device)
-        save_result(result, first, output, bundle.card.intended_use, explanation)
+            explanation = explaining.explain(
+                volumes, result, bundle, how, mask=mask, device=arguments.device, prepared=prepared
+            )
+        unsure = None
+        if arguments.uncertainty:
+            console.progress(Progress("uncertainty", 1.0, "Asking every network, with the image mirrored"))
+            unsure = measure_uncertainty(volumes, result, bundle, mask=mask, device=arguments.device)
+        save_result(result, first, output, bundle.card.intended_use, explanation, unsure)
         console.end_progress()
         return result
 
@@ -187,7 +208,7 @@ class Looking:
             threshold = resolve_threshold(bundle.card, arguments.threshold, arguments.operating_point).value
             task = self.open(case)
             request = request_of(bundle, settings, case, threshold, arguments.series, task.inputs)
-            if is_done(output, request, _how_to_explain(arguments)):
+            if is_done(output, request, _how_to_explain(arguments), arguments.uncertainty):
                 return {
                     "case": case.case,
                     "status": "skipped",

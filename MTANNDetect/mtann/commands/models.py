@@ -1,26 +1,45 @@
-"""``mtann models``: list, describe and verify models."""
+"""``mtann models``: list, describe and verify models; convert those of nnU-Net v2, and export for it."""
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
 
 from mtann.commands.console import Console
 from mtann.commands.options import add_common
 from mtann.errors import MTANNError, SettingsError
-from mtann.models.bundle import load_bundle, load_card
-from mtann.models.catalogue import list_models, locate_model
+from mtann.models.bundle import BUNDLE_FOLDER, load_bundle, load_card, save_bundle
+from mtann.models.catalogue import list_models, locate_model, open_bundle
+from mtann.models.nnunet.export import export_bundle
+from mtann.models.nnunet.folder import import_folder
+from mtann.models.unet_bundle import check_networks
+from mtann.models.unet_card import UNetCard
+from mtann.output_folder import recover_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("action", choices=["list", "info", "verify"], help="what to do")
-    parser.add_argument("model", nargs="?", help="folder or name of a model, for info and verify")
+    parser.add_argument(
+        "action",
+        choices=["list", "info", "verify", "convert", "export"],
+        help="what to do; convert: make a bundle of a model folder of nnU-Net v2; "
+        "export: write a U-Net model as folders that nnU-Net v2 runs",
+    )
+    parser.add_argument("model", nargs="?", help="folder or name of a model; for all but list")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="convert: the bundle; export: where folders are put")
+    parser.add_argument("--folds", metavar="K,K", help="convert: which folds, as in 0,1 (default: all)")
+    parser.add_argument("--best", action="store_true", help="convert: take checkpoint_best.pth of each fold")
     add_common(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command; returns the exit code."""
     if (arguments.model is None) != (arguments.action == "list"):
-        raise SettingsError("Use 'mtann models list', 'mtann models info MODEL' or 'mtann models verify MODEL'.")
-    return {"list": _list, "info": _info, "verify": _verify}[arguments.action](arguments, console)
+        raise SettingsError(
+            "Use 'mtann models list', or 'mtann models info MODEL', and so on: --help lists all actions."
+        )
+    if (arguments.output is None) != (arguments.action not in ("convert", "export")):
+        raise SettingsError("--output DIR is for 'mtann models convert' and 'mtann models export', which need it.")
+    return _ACTIONS[arguments.action](arguments, console)
 
 
 def _list(arguments: argparse.Namespace, console: Console) -> int:
@@ -74,7 +93,36 @@ def _info(arguments: argparse.Namespace, console: Console) -> int:
 def _verify(arguments: argparse.Namespace, console: Console) -> int:
     directory = locate_model(arguments.model)
     bundle = load_bundle(directory)
-    bundle.networks()
+    check_networks(bundle)
     console.say(f"{bundle.card.name} {bundle.card.version} is complete and undamaged (SHA-256 {bundle.sha256}).")
     console.finish({"folder": str(directory), "sha256": bundle.sha256, "valid": True})
     return 0
+
+
+def _convert(arguments: argparse.Namespace, console: Console) -> int:
+    recover_folder(arguments.output, BUNDLE_FOLDER)
+    folds = [fold.strip() for fold in (arguments.folds or "").split(",") if fold.strip()]
+    bundle = import_folder(arguments.model, folds, arguments.best)
+    check_networks(bundle)
+    save_bundle(bundle, arguments.output)
+    console.say(f"{bundle.card.name}: fold(s) {', '.join(bundle.card.folds)}; {bundle.card.purpose}.")
+    console.say(f"Written to {arguments.output} (SHA-256 {bundle.sha256}).")
+    console.finish({"output": str(arguments.output), "sha256": bundle.sha256})
+    return 0
+
+
+def _export(arguments: argparse.Namespace, console: Console) -> int:
+    folders = export_bundle(open_bundle(arguments.model, UNetCard), arguments.output)
+    for folder in folders:
+        console.say(f"Written to {folder}; run it with nnUNetv2_predict_from_modelfolder -m.")
+    console.finish({"folders": [str(folder) for folder in folders]})
+    return 0
+
+
+_ACTIONS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
+    "list": _list,
+    "info": _info,
+    "verify": _verify,
+    "convert": _convert,
+    "export": _export,
+}

@@ -40,6 +40,22 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add ``--backend`` and ``--precision``."""
+    parser.add_argument(
+        "--backend",
+        choices=["auto", "torch", "openvino"],
+        default="auto",
+        help="what evaluates networks (default: auto, the fastest; the result says which and why)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "fp32", "bf16", "fp16"],
+        default="auto",
+        help="of the numbers within a network (default: auto, which never changes an MTANN's scores)",
+    )
+
+
 def read_values(option: str, text: str) -> list[int]:
     """Label values from text such as ``1,2``.
 

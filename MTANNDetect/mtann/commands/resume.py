@@ -7,7 +7,7 @@ from typing import Any
 
 from mtann.cases import CaseFiles
 from mtann.models.bundle import ModelBundle
-from mtann.report.save import EXPLANATION_FILE, RESULT_FOLDER
+from mtann.report.save import EXPLANATION_FILE, RESULT_FOLDER, UNCERTAINTY_FILE
 from mtann.settings import DetectionSettings, ExplanationSettings
 from mtann.volume_io import hash_file, read_volume
 
@@ -23,9 +23,9 @@ def request_of(
     more_inputs: Mapping[str, str],
 ) -> Request:
     """What a result must agree with to count as done; images are compared by content, more inputs by their hashes."""
-    inputs = {**more_inputs, **{name: _hash(path, series) for name, path in case.channels.items()}}
+    inputs = {**more_inputs, **{name: image_hash(path, series) for name, path in case.channels.items()}}
     if case.mask:
-        inputs["mask"] = _hash(case.mask, series)
+        inputs["mask"] = image_hash(case.mask, series)
     return {
         "model": bundle.sha256,
         "inputs": inputs,
@@ -34,8 +34,8 @@ def request_of(
     }
 
 
-def is_done(directory: Path, request: Request, how: ExplanationSettings | None = None) -> bool:
-    """Whether the folder holds the complete result of this request, explained so if that was asked for.
+def is_done(directory: Path, request: Request, how: ExplanationSettings | None = None, unsure: bool = False) -> bool:
+    """Whether the folder holds the complete result of this request, with its explanation and uncertainty if asked for.
 
     A folder is complete if it is there at all.
     """
@@ -49,6 +49,8 @@ def is_done(directory: Path, request: Request, how: ExplanationSettings | None =
         }
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    if unsure and not (directory / UNCERTAINTY_FILE).is_file():
+        return False
     return bool(found == request) and (how is None or _explained(directory) == how.model_dump(mode="json"))
 
 
@@ -60,5 +62,6 @@ def _explained(directory: Path) -> Any:
         return None
 
 
-def _hash(path: Path, series: str | None) -> str:
+def image_hash(path: Path, series: str | None) -> str:
+    """The hash that an image read from a path carries; empty where there is none."""
     return read_volume(path, series).sha256 if path.is_dir() else hash_file(path) if path.exists() else ""

@@ -1,33 +1,39 @@
-"""``mtann segment``: outline whole lesions with a model that was taught on outlines."""
+"""``mtann segment``: outline lesions with an MTANN, or segment labels and regions with a U-Net."""
 
 import argparse
 import json
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mtann.commands.console import Console
-from mtann.commands.inputs import add_images, read_channels
-from mtann.commands.options import add_common, add_device
-from mtann.models.catalogue import open_model
-from mtann.output_folder import FolderKind, check_output, recover_folder, replace_folder
-from mtann.segmentation import resolve_segmentation, segment
-from mtann.volume_io import read_volume, write_volume
-
-_MAP_FILE, _DOCUMENT_FILE = "segmentation.nii.gz", "segmentation.json"
-SEGMENTATION_FOLDER = FolderKind(
-    "segmentation",
-    _DOCUMENT_FILE,
-    ("schema_version", "model", "threshold", "volume_mm3"),
-    (_MAP_FILE, _DOCUMENT_FILE),
-)
+from mtann.cases import CaseFiles, read_case_list
+from mtann.commands.console import Console, explain
+from mtann.commands.inputs import add_images, named_files
+from mtann.commands.options import add_backend, add_common, add_device
+from mtann.commands.resume import image_hash
+from mtann.errors import CancelledError, MTANNError, SettingsError
+from mtann.given_files import hash_given, read_given
+from mtann.models.bundle import ModelBundle
+from mtann.models.card import ModelCard
+from mtann.output_folder import check_output, recover_folder
+from mtann.progress import Progress
+from mtann.segmentation.files import DOCUMENT_FILE, SEGMENTATION_FOLDER, save_segmentation
+from mtann.segmentation.likelihood import resolve_segmentation
+from mtann.segmentation.result import SegmentationSettings
+from mtann.segmentation.segment import open_segmenter, segment
+from mtann.settings import make_settings
+from mtann.volume_io import read_volume
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     add_images(parser)
-    parser.add_argument("--model", required=True, help="folder of a model bundle, or the name of a bundled model")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="folder of a model bundle or of a model of nnU-Net v2, or the name of a bundled model",
+    )
     parser.add_argument(
         "--output",
         required=True,
@@ -35,54 +41,169 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the result; a former segmentation there is replaced",
     )
-    parser.add_argument("--mask", type=Path, metavar="IMAGE", help="where to look: non-zero voxels")
     parser.add_argument(
-        "--threshold", type=float, metavar="X", help="least likelihood of a lesion's voxels (default: the model's)"
+        "--cases",
+        type=Path,
+        metavar="CSV",
+        help="a list of cases; each gets its own folder within DIR, and finished ones are skipped",
     )
     add_device(parser)
+    add_backend(parser)
     add_common(parser)
+    mtann = parser.add_argument_group("MTANN models")
+    mtann.add_argument("--mask", type=Path, metavar="IMAGE", help="where to look: non-zero voxels")
+    mtann.add_argument(
+        "--threshold", type=float, metavar="X", help="least likelihood of a lesion's voxels (default: the model's)"
+    )
+    unet = parser.add_argument_group("U-Net models")
+    unet.add_argument("--folds", metavar="K,K", help="which of the model's folds, as in 0,1 (default: all)")
+    unet.add_argument("--no-mirroring", action="store_true", help="evaluate no mirrored patches: faster, less exact")
+    unet.add_argument("--overlap", type=float, default=0.5, metavar="X", help="least overlap of patches (default: 0.5)")
+    unet.add_argument("--probabilities", action="store_true", help="write each class's probabilities, too")
+    unet.add_argument(
+        "--around",
+        nargs="?",
+        const="",
+        metavar="CANDIDATES",
+        help="segment only about these: candidates.json of a result, points, or a label map; with --cases, the column "
+        "'candidates' names it",
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command; returns the exit code."""
-    recover_folder(arguments.output, SEGMENTATION_FOLDER)
-    check_output(arguments.output, SEGMENTATION_FOLDER)
-    bundle = open_model(arguments.model)
-    chosen = resolve_segmentation(bundle.card, arguments.threshold)
-    volumes = read_channels(arguments, bundle.card, console)
-    mask = read_volume(arguments.mask, arguments.series) if arguments.mask else None
-    warnings: list[str] = []
-    label_map = segment(
-        volumes,
-        bundle,
-        mask=mask,
+    if arguments.cases and (arguments.images or arguments.channel or arguments.mask):
+        raise SettingsError("Give either images or --cases, not both; with --cases the list names images and masks.")
+    if arguments.around is not None and bool(arguments.around) == bool(arguments.cases):
+        raise SettingsError(
+            "Give the candidates of one case as --around FILE; with --cases, give --around alone, "
+            "and a column 'candidates'."
+        )
+    if not arguments.cases:
+        recover_folder(arguments.output, SEGMENTATION_FOLDER)
+        check_output(arguments.output, SEGMENTATION_FOLDER)
+    settings = _settings(arguments)
+    console.progress(Progress("read", 0.0, "Opening the model"))
+    bundle = open_segmenter(arguments.model, settings.folds)
+    if isinstance(bundle.card, ModelCard):
+        resolve_segmentation(bundle.card, settings.threshold)  # refuses what cannot be, before the images are read
+    segmenting = _Segmenting(arguments, console, bundle, settings)
+    return segmenting.many() if arguments.cases else segmenting.one()
+
+
+@dataclass(frozen=True)
+class _Segmenting:
+    """One run of the command over its cases."""
+
+    arguments: argparse.Namespace
+    console: Console
+    bundle: ModelBundle[Any]
+    settings: SegmentationSettings
+
+    def one(self) -> int:
+        arguments, console = self.arguments, self.console
+        files = named_files(arguments.images, arguments.channel, self.bundle.card)
+        document = self._segment(CaseFiles("", "", files, arguments.mask), arguments.output)
+        for name, volume in document["volumes_mm3"].items():
+            console.say(f"{name}: {volume:.0f} mm3")
+        console.say(f"Decided by {document['threshold_origin']}.")
+        if document["computation"]:
+            console.say(f"Computed with {document['computation']}.")
+        console.say(f"Written to {arguments.output}. Research software; review every result.")
+        console.finish({"output": str(arguments.output), **document})
+        return 0
+
+    def many(self) -> int:
+        arguments, console = self.arguments, self.console
+        needs = () if arguments.around is None else ("candidates",)
+        cases = read_case_list(arguments.cases, self.bundle.card.channel_names, needs)
+        outcomes = []
+        for number, case in enumerate(cases, start=1):
+            outcome = self._one_of_many(case)
+            console.say(f"[{number}/{len(cases)}] {case.case}: {outcome['message']}")
+            outcomes.append(outcome)
+        failed = [outcome["case"] for outcome in outcomes if outcome["status"] == "failed"]
+        console.finish({"output": str(arguments.output), "cases": outcomes})
+        if failed:
+            console.warn(
+                f"{len(failed)} of {len(cases)} cases failed: {', '.join(failed)}. "
+                "Mend them and run the same command again; finished cases are skipped."
+            )
+        return 2 if failed else 0
+
+    def _one_of_many(self, case: CaseFiles) -> dict[str, str]:
+        """Run one case of a list. One that fails, be it by a defect of ours, is told and does not stop the others."""
+        output = self.arguments.output / case.case
+        try:
+            recover_folder(output, SEGMENTATION_FOLDER)
+            check_output(output, SEGMENTATION_FOLDER)
+            if self._is_done(output, case):
+                message = "already done with the same images, model and settings"
+                return {"case": case.case, "status": "skipped", "message": message}
+            document = self._segment(case, output)
+        except CancelledError:
+            raise
+        except Exception as error:
+            if os.environ.get("MTANN_TRACEBACK") and not isinstance(error, (MTANNError, MemoryError)):
+                raise
+            return {"case": case.case, "status": "failed", "message": explain(error)[1]}
+        found = ", ".join(f"{name} {volume:.0f} mm3" for name, volume in document["volumes_mm3"].items())
+        return {"case": case.case, "status": "done", "message": found}
+
+    def _segment(self, case: CaseFiles, output: Path) -> dict[str, Any]:
+        arguments, console = self.arguments, self.console
+        around_file = self._around(case)
+        around = None if around_file is None else read_given(around_file, series=arguments.series)
+        console.progress(Progress("read", 0.0, "Reading images"))
+        result = segment(
+            {name: read_volume(file, arguments.series) for name, file in case.channels.items()},
+            self.bundle,
+            self.settings,
+            mask=read_volume(case.mask, arguments.series) if case.mask else None,
+            around=around,
+            progress=console.progress,
+        )
+        for warning in result.warnings:
+            console.warn(warning)
+        asked = {
+            "asked": self.settings.model_dump(mode="json"),
+            "around_sha256": None if around is None else hash_given(around),
+        }
+        return save_segmentation(result, output, self.bundle.card.intended_use, asked)
+
+    def _around(self, case: CaseFiles) -> Path | None:
+        """The places of a case: the one file, or of a list each row's ``candidates``."""
+        if self.arguments.around is None:
+            return None
+        return case.candidates or Path(self.arguments.around)
+
+    def _is_done(self, output: Path, case: CaseFiles) -> bool:
+        """Whether the folder holds the result of the same images, model and settings."""
+        try:
+            document = json.loads((output / DOCUMENT_FILE).read_text(encoding="utf-8"))
+            found = [document[key] for key in ("inputs", "mask", "asked", "model", "around_sha256")]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        series, around_file = self.arguments.series, self._around(case)
+        return found == [
+            {name: image_hash(path, series) for name, path in case.channels.items()},
+            image_hash(case.mask, series) if case.mask else None,
+            self.settings.model_dump(mode="json"),
+            {**document["model"], "sha256": self.bundle.sha256},
+            None if around_file is None else hash_given(read_given(around_file, series=series)),
+        ]
+
+
+def _settings(arguments: argparse.Namespace) -> SegmentationSettings:
+    folds = tuple(fold.strip() for fold in (arguments.folds or "").split(",") if fold.strip())
+    return make_settings(
+        SegmentationSettings,
         threshold=arguments.threshold,
+        folds=folds,
+        mirroring=not arguments.no_mirroring,
+        overlap=arguments.overlap,
+        probabilities=arguments.probabilities,
         device=arguments.device,
-        warn=warnings.append,
-        progress=console.progress,
+        backend=arguments.backend,
+        precision=arguments.precision,
     )
-    for warning in warnings:
-        console.warn(warning)
-    document: dict[str, Any] = {
-        "schema_version": 1,
-        "model": {"name": bundle.card.name, "version": bundle.card.version, "sha256": bundle.sha256},
-        "inputs": {name: volume.sha256 for name, volume in volumes.items()},
-        "mask": mask.sha256 if mask else None,
-        "threshold": chosen.value,
-        "threshold_origin": chosen.origin,
-        "labels": {"1": bundle.card.class_name},
-        "volume_mm3": float(np.count_nonzero(label_map.array) * label_map.geometry.voxel_volume_mm3),
-        "warnings": warnings,
-        "research_use_notice": bundle.card.intended_use,
-    }
-    with replace_folder(arguments.output, SEGMENTATION_FOLDER) as work:
-        write_volume(label_map, work / _MAP_FILE)
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        (work / _DOCUMENT_FILE).write_text(text, encoding="utf-8", newline="\n")
-    console.say(
-        f"{bundle.card.class_name}: {document['volume_mm3']:.0f} mm3 at likelihoods from {chosen.value:.2f} "
-        f"({chosen.origin})."
-    )
-    console.say(f"Written to {arguments.output}. Research software; review every result.")
-    console.finish({"output": str(arguments.output), **document})
-    return 0

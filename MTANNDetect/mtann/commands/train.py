@@ -4,15 +4,18 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from mtann.cases import load_training_case, read_case_list
 from mtann.commands.channels import add_preprocessing, read_preprocessing
 from mtann.commands.console import Console
 from mtann.commands.options import add_case_list, add_common, add_device, add_settings, read_settings, read_values
 from mtann.commands.train_enhancement import add_enhancement, run_enhancement
+from mtann.commands.train_unet import add_unet, run_unet
 from mtann.models.bundle import BUNDLE_FOLDER, TRAINING_REPORT_FILE, ModelBundle
 from mtann.output_folder import check_output, recover_folder
 from mtann.preprocess.choose import check_channel_names
+from mtann.preprocess.mask import MaskKind
 from mtann.progress import Progress
 from mtann.report.training import TrainingReport
 from mtann.report.words import count_words
@@ -52,6 +55,11 @@ def _add_mtann(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--spacing-mm", type=float, help="spacing of the model's grid in mm (default: from the images, 0.5 to 1)"
+    )
+    parser.add_argument(
+        "--tissue",
+        choices=get_args(MaskKind),
+        help="where the model looks if no mask is given; lung is for chest CT (default: what suits most images)",
     )
     parser.add_argument(
         "--preset",
@@ -102,6 +110,7 @@ def _run_mtann(arguments: argparse.Namespace, console: Console) -> int:
         detection=detection,
         spacing_mm=arguments.spacing_mm,
         preprocessing=preprocessing,
+        tissue=arguments.tissue,
         card=card,
         output=arguments.output,
         device=arguments.device,
@@ -127,6 +136,8 @@ def _tell(console: Console, bundle: ModelBundle, report: TrainingReport, output:
             f"  {point.name}: threshold {point.threshold:.3f} finds {point.sensitivity:.0%} of {point.lesions} lesions "
             f"at {point.fp_per_case:.1f} false alarms a case (chosen on {point.chosen_on})"
         )
+    for refusal in bundle.card.refused_points:
+        console.say(f"  {refusal}")
     console.say(report.summary)
     if report.curve:
         console.say(report.curve.words)
@@ -150,4 +161,5 @@ class _Kind:
 _KINDS = {
     "mtann": _Kind("teach a model to find lesions", _add_mtann, _run_mtann),
     "enhancement": _Kind("teach a model to turn an image into another", add_enhancement, run_enhancement),
+    "unet": _Kind("teach a planned U-Net to segment: one fold, or all cases", add_unet, run_unet),
 }

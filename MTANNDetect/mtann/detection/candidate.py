@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mtann.backends.computation import Computation
 from mtann.geometry import Triple
 from mtann.settings import DetectionSettings
 from mtann.volume import Volume
@@ -81,6 +82,7 @@ class DetectionResult:
         threshold: The score from which candidates are reported.
         threshold_origin: Where the threshold comes from: the user, or an operating point and the data behind it.
         warnings: What the reader must know before trusting the result.
+        computation: What evaluated the networks, and why that.
     """
 
     likelihood: Volume
@@ -92,6 +94,7 @@ class DetectionResult:
     threshold: float
     threshold_origin: str
     warnings: tuple[str, ...] = ()
+    computation: Computation | None = None
 
     @property
     def reported(self) -> tuple[Candidate, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from mtann.detection.calibration import Calibration
 from mtann.detection.candidate import Candidate
 from mtann.detection.combination import Combination
 from mtann.detection.measure import measure
@@ -57,16 +58,32 @@ def find_candidates(
     run.report("candidates", 0.85, f"Outlining candidates from {len(peaks)} peaks")
     labels, kept = grow_outlines(restored, target, peaks, places, settings, run)
     by_score = sorted(range(len(kept)), key=lambda number: (-kept[number].score, number))
-    lookup = np.zeros(len(kept) + 1, dtype=np.uint16)
-    for rank, number in enumerate(by_score, start=1):
-        lookup[number + 1] = rank
-    labels = lookup[labels]
     boxes = ndimage.find_objects(labels, max_label=len(kept))
+    ranked = renumbered(labels, [number + 1 for number in by_score], boxes)
     candidates = []
-    for rank, (number, box) in enumerate(zip(by_score, boxes, strict=True), start=1):
+    for rank, number in enumerate(by_score, start=1):
         run.check()
-        candidates.append(_describe(rank, kept[number], grid, labels, restored, box, target, class_name))
-    return restored, labels, tuple(candidates)
+        candidates.append(_describe(rank, kept[number], grid, ranked, restored, boxes[number], target, class_name))
+    return restored, ranked, tuple(candidates)
+
+
+def renumbered(
+    labels: LabelVolume, former: Sequence[int], boxes: Sequence[tuple[slice, ...] | None] | None = None
+) -> LabelVolume:
+    """A label map in which k stands where the k-th of some former values did, and 0 elsewhere.
+
+    Args:
+        labels: The map.
+        former: The values.
+        boxes: For value k at place k - 1 the box that holds it; looked for if None. Only the boxes are gone through.
+    """
+    boxes = boxes if boxes is not None else ndimage.find_objects(labels)
+    result = np.zeros_like(labels)
+    for rank, value in enumerate(former, start=1):
+        box = boxes[value - 1] if value <= len(boxes) else None
+        if box is not None:
+            result[box][labels[box] == value] = rank
+    return result
 
 
 def rescore(
@@ -82,24 +99,29 @@ def rescore(
     """
     combined = combination.apply(network_scores)
     by_score = sorted(range(len(candidates)), key=lambda number: (-combined[number], number))
-    lookup = np.zeros(len(candidates) + 1, dtype=labels.dtype)
-    renumbered = []
-    for rank, number in enumerate(by_score, start=1):
-        lookup[candidates[number].id] = rank
-        renumbered.append(
-            replace(
-                candidates[number],
-                id=rank,
-                score=float(combined[number]),
-                expert_scores=tuple(map(float, network_scores[:, number])) if len(network_scores) > 1 else (),
-            )
+    rescored = [
+        replace(
+            candidates[number],
+            id=rank,
+            score=float(combined[number]),
+            expert_scores=tuple(map(float, network_scores[:, number])) if len(network_scores) > 1 else (),
         )
-    return lookup[labels], tuple(renumbered)
+        for rank, number in enumerate(by_score, start=1)
+    ]
+    return renumbered(labels, [candidates[number].id for number in by_score]), tuple(rescored)
 
 
 def report_from(candidates: Sequence[Candidate], threshold: float) -> tuple[Candidate, ...]:
     """The candidates with those marked as reported whose score reaches the threshold."""
     return tuple(replace(candidate, reported=candidate.score >= threshold) for candidate in candidates)
+
+
+def with_probabilities(candidates: Sequence[Candidate], calibration: Calibration | None) -> tuple[Candidate, ...]:
+    """The candidates with their calibrated probabilities; without a calibration they have none."""
+    if calibration is None or not candidates:
+        return tuple(candidates)
+    chances = calibration.apply([candidate.score for candidate in candidates]).tolist()
+    return tuple(replace(one, probability=chance) for one, chance in zip(candidates, chances, strict=True))
 
 
 def _describe(

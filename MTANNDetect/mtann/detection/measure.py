@@ -92,18 +92,12 @@ def _farthest(points: FloatArray) -> tuple[float, int, int]:
 
 def _longest_chord(along: FloatArray, across: FloatArray) -> float:
     """Longest chord of a convex polygon in the direction ``across``: it starts at one of the corners."""
-    count = len(along)
-    best = 0.0
-    for position in along:
-        crossings = []
-        for i in range(count):
-            j = (i + 1) % count
-            low, high = sorted((along[i], along[j]))
-            if low <= position <= high:
-                if high == low:
-                    crossings += [across[i], across[j]]
-                else:
-                    share = (position - along[i]) / (along[j] - along[i])
-                    crossings.append(across[i] + share * (across[j] - across[i]))
-        best = max(best, max(crossings) - min(crossings))
-    return float(best)
+    next_along, next_across = np.roll(along, -1), np.roll(across, -1)
+    rise = next_along - along
+    share = (along[:, None] - along) / np.where(rise == 0, 1.0, rise)
+    # Every corner's line against every edge; an edge along the line is crossed at its start, and its end is the next's.
+    crossed = (share >= 0) & (share <= 1) & ((rise != 0) | (along[:, None] == along))
+    places = across + share * (next_across - across)
+    highest = np.where(crossed, places, -np.inf).max(axis=1)
+    lowest = np.where(crossed, places, np.inf).min(axis=1)
+    return float((highest - lowest).max())

@@ -126,5 +126,7 @@ def score_at(likelihood: FloatVolume, index_zyx: Sequence[int], sigma_zyx: npt.N
         low, high = max(0, centre - reach), min(length, centre + reach + 1)
         parts.append(slice(low, high))
         weights.append(np.exp(-0.5 * ((np.arange(low, high) - centre) / sigma) ** 2))
-    weight = weights[0][:, None, None] * weights[1][None, :, None] * weights[2][None, None, :]
-    return float((likelihood[tuple(parts)] * weight).sum() / weight.sum())
+    # The Gaussian is a product, so that one axis after the other can be summed away.
+    along_z, along_y, along_x = weights
+    total = along_z @ (likelihood[tuple(parts)].astype(np.float64) @ along_x @ along_y)
+    return float(total / (along_z.sum() * along_y.sum() * along_x.sum()))

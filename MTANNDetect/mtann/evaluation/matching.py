@@ -6,15 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtann.detection.candidate import Candidate
+from mtann.evaluation.rules import CentreRule, HitRule
 from mtann.geometry import Triple
-from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
+from mtann.sampling.lesions import Lesion
 
-HIT_TOLERANCE_MM = 1.0
-HIT_CRITERION = (
-    f"a candidate's centroid within the lesion's outline or at most {HIT_TOLERANCE_MM:g} mm from it "
-    "(for point annotations: from the sphere of the lesion's radius); "
-    "further candidates on a lesion already hit do not count"
-)
+HIT_RULE = CentreRule()
+HIT_TOLERANCE_MM = HIT_RULE.tolerance_mm
+HIT_CRITERION = HIT_RULE.words
 
 
 @dataclass(frozen=True)
@@ -42,31 +40,27 @@ def match_places(
     places_lps_mm: Sequence[Triple],
     scores: Sequence[float],
     lesions: Sequence[Lesion],
-    point_radius_mm: float = DEFAULT_RADIUS_MM,
 ) -> Match:
     """Match scored places of any detector, as :func:`match` does."""
+    return match_found([Lesion(place) for place in places_lps_mm], scores, lesions, HIT_RULE)
+
+
+def match_found(found: Sequence[Lesion], scores: Sequence[float], lesions: Sequence[Lesion], rule: HitRule) -> Match:
+    """Match places, or outlines, of any detector by any rule.
+
+    Where a candidate qualifies for several lesions it hits the one that it fits best (of equals, the first); by a rule
+    that shares, all of them, and ``hits`` names the best. A candidate that hits is never a false alarm, be it the first
+    on its lesion or not; so what two passes found twice counts once.
+    """
     best = [-np.inf] * len(lesions)
     hits: list[int | None] = []
-    for place, score in zip(places_lps_mm, scores, strict=True):
-        distances = [_distance_mm(place, lesion) for lesion in lesions]
-        nearest = int(np.argmin(distances)) if distances else 0
-        if not distances or distances[nearest] > HIT_TOLERANCE_MM:
-            hits.append(None)
-            continue
+    for one, score in zip(found, scores, strict=True):
+        fits = [rule.affinity(one, lesion) for lesion in lesions]
+        qualified = [(number, fit) for number, fit in enumerate(fits) if fit is not None]
+        nearest = max(qualified, key=lambda pair: pair[1])[0] if qualified else None
         hits.append(nearest)
-        best[nearest] = max(best[nearest], score)
+        for number in [number for number, _ in qualified] if rule.shared else [nearest] * bool(qualified):
+            if number is not None:
+                best[number] = max(best[number], score)
     alarms = tuple(float(score) for score, hit in zip(scores, hits, strict=True) if hit is None)
     return Match(tuple(float(score) for score in best), alarms, tuple(hits))
-
-
-def _distance_mm(place_lps_mm: Triple, lesion: Lesion) -> float:
-    """Distance from a place to the lesion; 0 within it."""
-    if lesion.outline is None:
-        radius = lesion.radius_mm or DEFAULT_RADIUS_MM
-        return max(0.0, float(np.linalg.norm(np.subtract(place_lps_mm, lesion.centre_lps_mm))) - radius)
-    geometry = lesion.outline.geometry
-    index = geometry.index_from_lps(place_lps_mm)
-    # Distance to the nearest voxel's block, not to its centre, so that thick slices count as what they show.
-    voxels = np.argwhere(lesion.outline.array)
-    gap = np.maximum(np.abs(voxels - index) - 0.5, 0.0) * np.array(geometry.spacing_zyx_mm)
-    return float(np.linalg.norm(gap, axis=1).min())

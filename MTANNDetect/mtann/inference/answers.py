@@ -64,7 +64,9 @@ class Answers:
             part = inputs[start : start + self.batch]
             for network in self.networks:
                 self.asked()
-                answers = network(torch.stack([torch.flip(patch, axes) for _, axes, patch in part])).float()
+                answers = network(
+                    torch.stack([torch.flip(patch, axes) if axes else patch for _, axes, patch in part])
+                ).float()
                 self.evaluated += len(part)
                 for (number, axes, _), answer in zip(part, answers, strict=True):
                     answer = torch.flip(answer, axes) if axes else answer

@@ -35,6 +35,28 @@ class Block:
     box: Box
     values: FloatArray = field(repr=False)
 
+    def parts_within(self, wanted: Sequence[Box] | None) -> "list[Block]":
+        """The parts of it within wanted boxes, itself if all is wanted. Beyond them its values mean nothing."""
+        if wanted is None:
+            return [self]
+        parts = []
+        for box in wanted:
+            shared = [
+                slice(max(own.start, other.start), min(own.stop, other.stop))
+                for own, other in zip(self.box, box, strict=True)
+            ]
+            if all(part.start < part.stop for part in shared):
+                z, y, x = shared
+                own_z, own_y, own_x = (own.start for own in self.box)
+                cut = self.values[
+                    :,
+                    z.start - own_z : z.stop - own_z,
+                    y.start - own_y : y.stop - own_y,
+                    x.start - own_x : x.stop - own_x,
+                ]
+                parts.append(Block((z, y, x), cut))
+        return parts
+
 
 def blocks(rows: Iterable[Rows], way: Resize, wanted: Sequence[Box] | None = None) -> Iterator[Block]:
     """Rows on a U-Net's grid, interpolated to blocks of the cropped case.
@@ -66,9 +88,15 @@ def blocks(rows: Iterable[Rows], way: Resize, wanted: Sequence[Box] | None = Non
             start = stop
 
 
-def probabilities_of(block: Block, plan: Plan) -> Block:
-    """A block of probabilities from one of logits: of each region by itself, or of background and labels together."""
-    values = block.values
+def probabilities_of(block: Block, plan: Plan, temperature: float = 1.0) -> Block:
+    """A block of probabilities from one of logits: of each region by itself, or of background and labels together.
+
+    Args:
+        block: Logits.
+        plan: What they are of.
+        temperature: What the logits are divided by first, so that probabilities are calibrated.
+    """
+    values = block.values if temperature == 1 else block.values / np.float32(temperature)
     if plan.has_regions:
         with np.errstate(over="ignore"):
             return Block(block.box, np.float32(1) / (np.float32(1) + np.exp(-values)))

@@ -1,31 +1,47 @@
 """Scanning MTANNs over whole volumes, tile by tile.
 
-The networks are evaluated by convolution, which gives every voxel the value that its own subvolume would: tiled,
-untiled and voxel-by-voxel evaluation agree (tests hold them to 1e-5). Each tile carries a halo of kernel radius times
-dilation; outside the volume its edge is replicated. All members of a network share each tile's input.
+The networks are evaluated by convolution, directly or by Fourier transforms as is cheaper for them, which gives every
+voxel the value that its own subvolume would: tiled, untiled and voxel-by-voxel evaluation agree (tests hold them to
+1e-5). Only the mask's bounding box is looked at. Each tile carries a halo of kernel radius times dilation; outside the
+volume its edge is replicated. All members of a network share each tile's input.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from mtann.backends.computation import Computation
+from mtann.backends.network import full_precision
+from mtann.inference.boxes import Box, bounding_box, grown, tiles_of, with_halo
+from mtann.inference.direct import CompiledConvolution, DirectConvolution
+from mtann.inference.fourier import PlanarFourier
+from mtann.inference.layers import ScanLayers, layers_of
+from mtann.inference.plan import ScanPlan, direct_plan, plan_scan
+from mtann.inference.rank import reduce_rank
 from mtann.networks.mtann import MTANN
-from mtann.preprocess.levels import Levels, level_volumes
+from mtann.preprocess.levels import Levels, level_volumes, smoothing_reach
 from mtann.progress import Run
-from mtann.sampling.kernel import KernelBox, kernel_radius_zyx
-from mtann.settings import NetworkSettings
 
 FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]
-Box = tuple[slice, slice, slice]
+Strides = tuple[int, int, int]
 
 _UNITS_AT_ONCE = 64
 """Hidden units that are evaluated together: enough to use the processor, few enough to keep a tile's sums small."""
-_VOXELS_AT_ONCE = 65536
-"""Voxels whose later layers are evaluated between two checks for cancellation."""
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class _Evaluator(Protocol):
+    """One way to evaluate networks on a tile."""
+
+    def suits(self, blocks: Sequence[torch.Tensor]) -> bool: ...
+
+    def likelihoods(
+        self, blocks: Sequence[torch.Tensor], tile_zyx: Sequence[int], strides: Strides
+    ) -> Iterator[tuple[int, torch.Tensor]]: ...
 
 
 def scan(
@@ -36,6 +52,7 @@ def scan(
     tile_voxels: int = 64,
     stride: int = 1,
     device: torch.device | str = "cpu",
+    computation: Computation | None = None,
     run: Run | None = None,
 ) -> FloatVolume:
     """Likelihood volumes (members, z, y, x) of normalised channels, each (z, y, x).
@@ -43,119 +60,148 @@ def scan(
     Args:
         network: The trained network.
         channels: One array a channel, all of one shape.
-        mask: Where to evaluate; elsewhere the likelihood is 0. Tiles without tissue are skipped.
-        tile_voxels: Edge of a tile.
+        mask: Where to evaluate; elsewhere the likelihood is 0. What lies outside its bounding box costs nothing, and
+            tiles without tissue are skipped.
+        tile_voxels: Largest edge of a tile.
         stride: Evaluate only each so manieth voxel from the first along every axis that the subvolume spans; the result
             holds only these.
-        device: Where to compute.
-        run: Progress and cancellation, asked between tiles.
+        device: Where to compute, by torch.
+        computation: What evaluates the network; takes the place of ``device``.
+        run: Progress and cancellation, asked between tiles and within.
 
     Raises:
         CancelledError: The user asked to stop.
     """
     run = run or Run()
     settings = network.settings
-    levels = level_volumes(channels, settings, run.part(0.0, 0.1))
     strides = (1 if settings.dimensions == 2 else stride, stride, stride)
-    every = tuple(slice(None, None, step) for step in strides)
-    likelihood = np.zeros((network.members, *channels[0][every].shape), dtype=np.float32)
-    network = network.to(device).eval()
-    group = max(1, _UNITS_AT_ONCE // settings.hidden[0])
-    parts = [
-        network.member(range(start, min(start + group, network.members))) for start in range(0, network.members, group)
-    ]
-    with torch.inference_mode(), _full_precision():
-        kernels = [part.convolution() for part in parts]
-        tiles = list(_tiles(channels[0].shape, tile_voxels // stride * stride or stride, mask))
-        for number, tile in enumerate(tiles):
-            run.report("scan", 0.1 + 0.9 * number / len(tiles), f"Scanning block {number + 1} of {len(tiles)}")
-            blocks = _blocks(levels, tile, settings, device)
-            place = [slice(part.start // step, -(-part.stop // step)) for part, step in zip(tile, strides, strict=True)]
-            start = 0
-            for part, (by_level, bias) in zip(parts, kernels, strict=True):
-                run.check()
-                values = _evaluate(part, by_level, bias, blocks, strides, run)
-                likelihood[(slice(start, start + part.members), *place)] = values
-                start += part.members
-    if mask is not None:
-        likelihood[:, ~mask[every]] = 0.0
+    how = computation or Computation(str(device), "torch", "fp32", "")
+    network = network.to(how.device).eval()
+    shape = channels[0].shape
+    likelihood = np.zeros(
+        (network.members, *(-(-n // step) for n, step in zip(shape, strides, strict=True))), np.float32
+    )
+    box = bounding_box(mask, strides) if mask is not None else tuple(slice(0, n) for n in shape)
+    if box is None:
+        return likelihood
+    with torch.inference_mode(), full_precision():
+        parts = _groups(network)
+        # The levels' smoothing must see as much beyond the box as the networks do.
+        smoothing = max(map(smoothing_reach, settings.dilations))
+        reach = [
+            radius + (smoothing if axis or settings.dimensions == 3 else 0)
+            for axis, radius in enumerate(parts[0].radius_zyx)
+        ]
+        around, within = grown(box, reach, shape)
+        levels = level_volumes(
+            [np.ascontiguousarray(channel[around]) for channel in channels], settings, run.part(0, 0.1)
+        )
+        near = None if mask is None else mask[around]
+        place = tuple(slice(part.start // step, -(-part.stop // step)) for part, step in zip(box, strides, strict=True))
+        likelihood[(slice(None), *place)] = scan_layers(
+            parts, levels, within, near, tile_voxels=tile_voxels, strides=strides, computation=how, run=run.part(0.1, 1)
+        )
     return likelihood
 
 
-def _blocks(levels: Levels, tile: Box, settings: NetworkSettings, device: torch.device | str) -> list[torch.Tensor]:
-    """A tile's input (1, channels, z, y, x) with halo at every level."""
-    blocks = []
-    for dilation, channels in zip(settings.dilations, levels, strict=True):
-        radius = tuple(r * dilation for r in kernel_radius_zyx(settings))
-        block = np.stack([with_halo(channel, tile, radius) for channel in channels])
-        blocks.append(torch.from_numpy(block).to(device)[None])
-    return blocks
-
-
-def _evaluate(
-    network: MTANN,
-    kernels: list[list[tuple[KernelBox, torch.Tensor]]],
-    bias: torch.Tensor,
-    blocks: list[torch.Tensor],
-    strides: tuple[int, int, int],
-    run: Run,
+def scan_layers(
+    parts: Sequence[ScanLayers],
+    levels: Levels,
+    box: Box | None = None,
+    mask: BoolVolume | None = None,
+    *,
+    tile_voxels: int = 64,
+    strides: Strides = (1, 1, 1),
+    computation: Computation | None = None,
+    plan: ScanPlan | None = None,
+    run: Run | None = None,
 ) -> FloatVolume:
-    convolved = _convolved(network.settings, kernels, blocks, strides, run)
-    sums = next(convolved)
-    for more in convolved:
-        sums += more
-    by_member = sums.view(network.members, -1, sums[0].numel()).transpose(1, 2)
-    answers = []
-    for part in torch.split(by_member, _VOXELS_AT_ONCE, dim=1):
-        run.check()
-        answers.append(network.finish(part + bias[:, None, :]))
-    result: FloatVolume = torch.cat(answers, dim=1).view(-1, *sums.shape[1:]).float().cpu().numpy()
+    """Likelihoods (members of all parts, z, y, x) of a box, by networks with any kernels.
+
+    Args:
+        parts: Networks that see the same levels; each is evaluated as one.
+        levels: Volumes by level and channel.
+        box: What to evaluate; everything if None.
+        mask: Where to evaluate, of the levels' shape; elsewhere the likelihood is 0.
+        tile_voxels: Largest edge of a tile.
+        strides: Evaluate only each so manieth voxel of the box along an axis.
+        computation: What evaluates the networks; torch on the processor if None.
+        plan: How the networks are evaluated by torch; the cheapest way if None.
+        run: Progress and cancellation.
+
+    Raises:
+        CancelledError: The user asked to stop.
+    """
+    run, how = run or Run(), computation or Computation("cpu", "torch", "fp32", "")
+    box = box or tuple(slice(0, n) for n in levels[0][0].shape)
+    size = [part.stop - part.start for part in box]
+    plan = plan or _plan(parts, size, tile_voxels, strides, how)
+    ways = [(_evaluator(one, plan, how), one) for one in parts]
+    result = np.zeros(
+        (sum(one.members for one in parts), *(-(-n // s) for n, s in zip(size, strides, strict=True))), np.float32
+    )
+    tiles = list(tiles_of(box, plan.tile_zyx, mask))
+    for number, tile in enumerate(tiles):
+        run.report("scan", number / len(tiles), f"Scanning block {number + 1} of {len(tiles)}")
+        blocks = _blocks(levels, tile, parts[0].radius_zyx, how.device)
+        start = 0
+        for way, layers in ways:
+            target = result[start : start + layers.members]
+            _fill(target, way, layers, blocks, tile, box, strides, run)
+            start += layers.members
+    if mask is not None:
+        z, y, x = (slice(part.start, part.stop, step) for part, step in zip(box, strides, strict=True))
+        result[:, ~mask[z, y, x]] = 0.0
     return result
 
 
-def _convolved(
-    settings: NetworkSettings,
-    kernels: list[list[tuple[KernelBox, torch.Tensor]]],
-    blocks: list[torch.Tensor],
-    strides: tuple[int, int, int],
+def _fill(
+    target: FloatVolume,
+    way: _Evaluator,
+    layers: ScanLayers,
+    blocks: Sequence[torch.Tensor],
+    tile: Box,
+    box: Box,
+    strides: Strides,
     run: Run,
-) -> Iterator[torch.Tensor]:
-    """Each level's and box's share of the first layer's sums (members x hidden, z, y, x)."""
-    radius = kernel_radius_zyx(settings)
-    for boxes, dilation, block in zip(kernels, settings.dilations, blocks, strict=True):
-        for box, kernel in boxes:
-            run.check()
-            margins = [(whole - own) * dilation for whole, own in zip(radius, box.radius_zyx, strict=True)]
-            z, y, x = (slice(margin, n - margin) for margin, n in zip(margins, block.shape[2:], strict=True))
-            # An axis of one grid point has no dilation.
-            spread = tuple(dilation if own else 1 for own in box.radius_zyx)
-            yield torch.nn.functional.conv3d(block[..., z, y, x], kernel.flatten(0, 1), None, strides, 0, spread)[0]
+) -> None:
+    """Write a tile's likelihoods where they belong."""
+    z, y, x = ((part.start - whole.start) // step for part, whole, step in zip(tile, box, strides, strict=True))
+    size = [part.stop - part.start for part in tile]
+    if not way.suits(blocks):
+        way = DirectConvolution(layers, direct_plan(layers, size, max(size), strides).slices)
+    for first, values in way.likelihoods(blocks, size, strides):
+        run.check()
+        depth, height, width = values.shape[1:]
+        target[:, z + first : z + first + depth, y : y + height, x : x + width] = values.float().cpu().numpy()
 
 
-def with_halo(volume: FloatVolume, tile: Box, radius_zyx: Sequence[int]) -> FloatVolume:
-    """The part of a volume under a tile and its halo; outside the volume its edge is replicated."""
-    parts, padding = [], []
-    for part, radius, length in zip(tile, radius_zyx, volume.shape, strict=True):
-        start, stop = part.start - radius, part.stop + radius
-        parts.append(slice(max(0, start), min(length, stop)))
-        padding.append((max(0, -start), max(0, stop - length)))
-    block = volume[tuple(parts)]
-    return np.pad(block, padding, mode="edge") if any(map(any, padding)) else np.ascontiguousarray(block)
+def _groups(network: MTANN) -> list[ScanLayers]:
+    """The members in groups that are evaluated as one, with no more kernels than they need."""
+    group = max(1, _UNITS_AT_ONCE // network.settings.hidden[0])
+    starts = range(0, network.members, group)
+    return [reduce_rank(layers_of(network.member(range(n, min(n + group, network.members))))) for n in starts]
 
 
-def _tiles(shape: Sequence[int], edge: int, mask: BoolVolume | None) -> Iterator[Box]:
-    for start in itertools.product(*(range(0, n, edge) for n in shape)):
-        z, y, x = (slice(a, min(a + edge, n)) for a, n in zip(start, shape, strict=True))
-        if mask is None or mask[z, y, x].any():
-            yield z, y, x
+def _plan(
+    parts: Sequence[ScanLayers], size: Sequence[int], tile_voxels: int, strides: Strides, how: Computation
+) -> ScanPlan:
+    if how.backend == "openvino" or how.precision != "fp32":
+        return direct_plan(parts[0], size, tile_voxels, strides, how.device)
+    return plan_scan(parts[0], size, tile_voxels, strides, how.device, len(parts))
 
 
-class _full_precision:  # noqa: N801 - used like a function
-    """Keep TF32 off while scanning: scores must not depend on the card."""
+def _evaluator(layers: ScanLayers, plan: ScanPlan, how: Computation) -> _Evaluator:
+    if how.backend == "openvino":
+        return CompiledConvolution(layers, plan.tile_zyx, how)
+    if plan.method == "fourier":
+        return PlanarFourier(layers, plan.size_yx, plan.slices, how.device)
+    return DirectConvolution(layers, plan.slices, _HALF.get(how.precision))
 
-    def __enter__(self) -> None:
-        self._saved = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
-    def __exit__(self, *_: object) -> None:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self._saved
+def _blocks(levels: Levels, tile: Box, radius_zyx: Sequence[int], device: str) -> list[torch.Tensor]:
+    """A tile's input (channels, z, y, x) with halo at every level."""
+    return [
+        torch.from_numpy(np.stack([with_halo(channel, tile, radius_zyx) for channel in channels])).to(device)
+        for channels in levels
+    ]

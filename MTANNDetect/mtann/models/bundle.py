@@ -62,7 +62,22 @@ class ModelBundle(Generic[C]):
             ModelError: The model consists of other networks, or the weights do not fit the described ones.
             MissingPackageError: torch is not installed.
         """
-        torch = require("torch", "Running an MTANN")
+        card = self._mtann_card()
+        return tuple(self._network(card, members) for members in card.members)
+
+    def ensemble(self) -> "MTANN":
+        """The single MTANN with the kept networks of the cross-validation as further members, on the CPU.
+
+        Raises:
+            ModelError: The model consists of other networks, or the weights do not fit the described ones.
+            MissingPackageError: torch is not installed.
+        """
+        card = self._mtann_card()
+        return self._network(card, (*card.members[0], *card.fold_members))
+
+    def _mtann_card(self) -> MTANNCard:
+        """The card, once it is sure that the weights fit it."""
+        require("torch", "Running an MTANN")
         from mtann.networks.mtann import MTANN
 
         card = self.card
@@ -70,7 +85,7 @@ class ModelBundle(Generic[C]):
             raise ModelError(f"Model '{card.name}' is of kind '{card.kind}' and has no MTANN. Give another model.")
         plain = MTANN(card.network, len(card.inputs.channels))
         shapes = {key: tuple(tensor.shape[1:]) for key, tensor in plain.state_dict().items()}
-        prefixes = [prefix for members in card.members for prefix in members]
+        prefixes = [*(prefix for members in card.members for prefix in members), *card.fold_members]
         expected = {f"{prefix}.{key}": shape for prefix in prefixes for key, shape in shapes.items()}
         found = {name: array.shape for name, array in self.weights.items()}
         if expected != found:
@@ -80,23 +95,41 @@ class ModelBundle(Generic[C]):
                 f"'{name}' should have shape {expected.get(name)}, found {found.get(name)}. "
                 "Train or export the model again."
             )
-        networks = []
-        for members in card.members:
-            network = MTANN(card.network, len(card.inputs.channels), [0] * len(members))
-            stacked = {key: np.stack([self.weights[f"{prefix}.{key}"] for prefix in members]) for key in shapes}
-            network.load_state_dict({key: torch.from_numpy(array) for key, array in stacked.items()})
-            networks.append(network.eval())
-        return tuple(networks)
+        return card
+
+    def _network(self, card: MTANNCard, members: Sequence[str]) -> "MTANN":
+        """One network of the members of these names."""
+        torch = require("torch", "Running an MTANN")
+        from mtann.networks.mtann import MTANN
+
+        network = MTANN(card.network, len(card.inputs.channels), [0] * len(members))
+        stacked = {
+            key: np.stack([self.weights[f"{prefix}.{key}"] for prefix in members]) for key in network.state_dict()
+        }
+        network.load_state_dict({key: torch.from_numpy(array) for key, array in stacked.items()})
+        return network.eval()
 
 
-def make_bundle(card: C, networks: Sequence["MTANN"]) -> ModelBundle[C]:
-    """Put trained networks, in the order of the card's ``members``, and their description together."""
+def make_bundle(card: C, networks: Sequence["MTANN"], folds: "MTANN | None" = None) -> ModelBundle[C]:
+    """Put trained networks, in the order of the card's ``members``, and their description together.
+
+    Args:
+        card: The description.
+        networks: The networks for use.
+        folds: Those of the cross-validation, if they are to be kept beside.
+    """
+    if isinstance(card, ModelCard):
+        card = card.model_copy(update={"kept_folds": folds.members if folds is not None else 0})
     weights = {
         f"{prefix}.{key}": tensor[number].detach().cpu().numpy().astype(np.float32)
         for members, network in zip(card.members, networks, strict=True)
         for key, tensor in network.state_dict().items()
         for number, prefix in enumerate(members)
     }
+    if folds is not None:
+        for key, tensor in folds.state_dict().items():
+            array = tensor.detach().cpu().numpy().astype(np.float32)
+            weights |= {f"fold_{number}.{key}": np.asarray(array[number]) for number in range(folds.members)}
     return complete_bundle(card, weights)
 
 

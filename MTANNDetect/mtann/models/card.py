@@ -5,12 +5,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from mtann.detection.calibration import Calibration
 from mtann.detection.combination import Combination, SingleNetwork
 from mtann.detection.operating_points import OperatingPoint
 from mtann.errors import ModelError
 from mtann.evaluation.overlap import SegmentationThreshold
 from mtann.preprocess.prepare import Channel, InputSpecification
-from mtann.settings import DetectionSettings, NetworkSettings, Settings, TrainingSettings
+from mtann.preprocess.typical import TypicalInputs
+from mtann.settings import DetectionSettings, NetworkSettings, Settings, Task, TrainingSettings
 
 SCHEMA_VERSION = 1
 
@@ -94,6 +96,11 @@ class MTANNCard(Card):
         return tuple(channel.name for channel in self.inputs.channels)
 
     @property
+    def fold_members(self) -> tuple[str, ...]:
+        """What the tensors' names of networks begin with that are asked only how sure the model is."""
+        return ()
+
+    @property
     def dimensions(self) -> int:
         """2 for a model that works slice by slice, else 3."""
         return self.inputs.dimensions
@@ -120,6 +127,18 @@ class ModelCard(MTANNCard):
         None, description="the likelihood from which a voxel is taken as lesion; none without outlines to learn from"
     )
     training_lesions: int = Field(ge=1)
+    kept_folds: int = Field(
+        0, ge=0, description="networks of the cross-validation that are kept beside, to tell how sure the model is"
+    )
+    refused_points: tuple[str, ...] = Field(
+        (), description="operating points that the training data could not support, and why"
+    )
+    calibration: Calibration | None = Field(
+        None, description="from scores to probabilities; none without enough candidates that the networks had not seen"
+    )
+    typical_inputs: TypicalInputs | None = Field(
+        None, description="what the training images looked like; none in models from before it was measured"
+    )
 
     @property
     def command(self) -> str:
@@ -139,12 +158,14 @@ class ModelCard(MTANNCard):
     @property
     def results(self) -> tuple[str, ...]:
         """Its operating points and how it outlines lesions, in words."""
-        points = tuple(
-            f"{point.name}: threshold {point.threshold:.3f}, sensitivity {point.sensitivity:.0%}, "
-            f"{point.fp_per_case:.1f} false alarms a case, {point.lesions} lesions in {point.cases} cases; "
-            f"chosen on {point.chosen_on}"
-            for point in self.operating_points
-        )
+        points = tuple(map(_point_words, self.operating_points))
+        if self.calibration is not None:
+            own_data = self.calibration
+            points = (
+                *points,
+                f"probabilities: {own_data.method}, learnt from {own_data.lesions} candidates on lesions and "
+                f"{own_data.false_alarms} false alarms; chosen on {own_data.chosen_on}",
+            )
         if self.segmentation is None:
             return points
         own = self.segmentation
@@ -162,6 +183,15 @@ class ModelCard(MTANNCard):
             for expert in range(self.combination.networks)
         )
 
+    @property
+    def fold_members(self) -> tuple[str, ...]:
+        """The kept networks of the cross-validation."""
+        return tuple(f"fold_{number}" for number in range(self.kept_folds))
+
+    def calibration_for(self, task: Task) -> Calibration | None:
+        """The calibration, where the model is used for what it was taught for: elsewhere lesions are rarer or not."""
+        return self.calibration if self.training.task == task else None
+
     def operating_point(self, name: str = "balanced") -> OperatingPoint:
         """The operating point of a name.
 
@@ -175,6 +205,15 @@ class ModelCard(MTANNCard):
         raise ModelError(
             f"Model '{self.name}' has no operating point '{name}' (it has: {known}). Give a threshold instead."
         )
+
+
+def _point_words(point: OperatingPoint) -> str:
+    between = "" if point.interval is None else " ({:.0%} to {:.0%})".format(*point.interval)
+    return (
+        f"{point.name}: threshold {point.threshold:.3f}, sensitivity {point.sensitivity:.0%}{between}, "
+        f"{point.fp_per_case:.1f} false alarms a case, {point.lesions} lesions in {point.cases} cases; "
+        f"chosen on {point.chosen_on}"
+    )
 
 
 def _described(channel: Channel) -> str:

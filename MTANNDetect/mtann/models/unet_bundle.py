@@ -1,12 +1,16 @@
-"""The networks of a U-Net model."""
+"""The networks of a U-Net model: into a bundle, and out of it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtann.errors import ModelError
 from mtann.models.bundle import ModelBundle, complete_bundle
 from mtann.models.unet_card import UNetCard, prefix
+from mtann.networks.registry import build_network
+from mtann.optional import require
+from mtann.preprocess.unet import label_values
 
 if TYPE_CHECKING:
     import torch
@@ -28,3 +32,45 @@ def make_unet_bundle(card: UNetCard, states: Mapping[tuple[str, str], State]) ->
         for key, tensor in states[configuration, fold].items()
     }
     return complete_bundle(card, weights)
+
+
+def unet_network(bundle: ModelBundle[UNetCard], configuration: str, fold: str) -> "torch.nn.Module":
+    """One trained network, on the CPU, for use.
+
+    Raises:
+        ModelError: The weights do not fit the described network.
+        MissingPackageError: torch is not installed.
+    """
+    torch = require("torch", "Running a U-Net")
+    card = bundle.card
+    planned = card.plan.configuration(configuration)
+    channels = len(card.plan.channels) + (len(label_values(card.plan)) if planned.previous is not None else 0)
+    network = build_network(planned.architecture, channels, card.plan.outputs, planned.patch_size)
+    start = prefix(configuration, fold) + "."
+    own = {name.removeprefix(start): array for name, array in bundle.weights.items() if name.startswith(start)}
+    expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    found = {key: array.shape for key, array in own.items()}
+    if expected != found:
+        key = min(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+        raise ModelError(
+            f"The weights of model '{card.name}' do not fit its description: "
+            f"'{start}{key}' should have shape {expected.get(key)}, found {found.get(key)}. "
+            "Train or export the model again."
+        )
+    network.load_state_dict({key: torch.from_numpy(array) for key, array in own.items()})
+    return network.eval()
+
+
+def check_networks(bundle: ModelBundle[Any]) -> None:
+    """Make sure that the weights of a model of any kind fit its description.
+
+    Raises:
+        ModelError: They do not.
+        MissingPackageError: torch is not installed.
+    """
+    if not isinstance(bundle.card, UNetCard):
+        bundle.networks()
+        return
+    for configuration in bundle.card.stages:
+        for fold in bundle.card.folds:
+            unet_network(bundle, configuration, fold)

@@ -1,15 +1,18 @@
 """``model.json`` of a U-Net that segments: a plan, and the networks trained by it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, field_validator, model_validator
 
+from mtann.detection.calibration import TemperatureCalibration
 from mtann.models.card import Card
 from mtann.planning.plan import Configuration, Plan
 from mtann.settings import Settings
 
 Axis = Annotated[int, Field(ge=0, le=2)]
 Fold = Annotated[str, Field(pattern=r"^(\d+|all)$")]
+
+_SAME_LABELS = 0.999
 
 
 class PostProcessing(Settings):
@@ -54,6 +57,10 @@ class UNetCard(Card):
     training_patients: int | None = Field(None, ge=1, description="none if unknown")
     seed: int | None = Field(None, ge=0)
     measured: tuple[MeasuredDice, ...] = ()
+    reduced_dice: float | None = Field(
+        None, ge=0, le=1, description="least Dice coefficient of a label in bf16 against fp32, on the check case"
+    )
+    calibration: TemperatureCalibration | None = Field(None, description="what the logits are divided by; none for 1")
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "UNetCard":
@@ -69,6 +76,19 @@ class UNetCard(Card):
             raise ValueError(f"post_processing names labels that the plan has not: {', '.join(unknown)}")
         return self
 
+    @field_serializer("plan", mode="wrap")
+    def _labels_as_list(self, plan: Plan, serialise: SerializerFunctionWrapHandler) -> Any:
+        # The order of labels is that of the network's outputs; model.json is written with sorted keys.
+        document = serialise(plan)
+        return {**document, "labels": [[name, list(values)] for name, values in plan.labels.items()]}
+
+    @field_validator("plan", mode="before")
+    @classmethod
+    def _labels_from_list(cls, document: Any) -> Any:
+        if isinstance(document, dict) and isinstance(document.get("labels"), list):
+            return {**document, "labels": dict(document["labels"])}
+        return document
+
     @property
     def stages(self) -> tuple[str, ...]:
         """The configurations to run, each after the one whose segmentation it takes."""
@@ -79,6 +99,11 @@ class UNetCard(Card):
                 chain.insert(0, before)
             names += [one for one in chain if one not in names]
         return tuple(names)
+
+    @property
+    def reduced_precision(self) -> bool:
+        """Whether less than fp32 was found to give the same labels, so that it may be chosen by itself."""
+        return self.reduced_dice is not None and self.reduced_dice >= _SAME_LABELS
 
     @property
     def channel_names(self) -> tuple[str, ...]:

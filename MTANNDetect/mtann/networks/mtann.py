@@ -119,6 +119,13 @@ class MTANN(nn.Module):
         """Outputs (members, n) from the last hidden layer (members, n, hidden)."""
         return torch.baddbmm(self.output_bias[:, None, None], hidden, self.output_weight[:, :, None]).squeeze(-1)
 
+    def finish_maps(self, sums: torch.Tensor) -> torch.Tensor:
+        """Outputs (..., members, n) from the first layer's sums (..., members x hidden, n), which it overwrites."""
+        hidden = sums.sigmoid_().view(*sums.shape[:-2], self.members, -1, sums.shape[-1])
+        if self.second_weight is not None and self.second_bias is not None:
+            hidden = torch.matmul(self.second_weight, hidden).add_(self.second_bias[:, :, None]).tanh_()
+        return torch.matmul(self.output_weight[:, None, :], hidden).squeeze(-2) + self.output_bias[:, None]
+
     def convolution(self) -> tuple[list[list[tuple[KernelBox, torch.Tensor]]], torch.Tensor]:
         """The first layer as convolution kernels on normalised (not standardised) volumes.
 

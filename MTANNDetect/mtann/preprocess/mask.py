@@ -7,11 +7,13 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from mtann.errors import ImageError
+from mtann.geometry import Triple
+from mtann.preprocess.lungs import find_lungs
 from mtann.progress import Run
 
-MaskKind = Literal["brain", "body", "everything"]
+MaskKind = Literal["brain", "body", "lung", "everything"]
 """How a model finds tissue where no mask is given: voxels that differ from a constant background (a skull-stripped
-brain), a thresholded body, or the whole image."""
+brain), a thresholded body, the lungs of a CT, or the whole image."""
 
 FloatVolume = npt.NDArray[np.float32]
 BoolVolume = npt.NDArray[np.bool_]
@@ -25,6 +27,9 @@ _MOST_BODY_AT_EDGE = 0.1
 """Share of an outer face that a body may touch for the face to lie in the background."""
 _ENOUGH_VOXELS = 128
 """Of an axis with more, every second or third voxel is enough to tell a body from its background."""
+_LUNG_CLOSING_MM = 10.0
+_LUNG_MARGIN_MM = 2.0
+"""Nodules against the wall up to about twice the closing count as lung; so do the vessels at its root."""
 _DARK = 0.25
 """Background is this dark at most, between the image's lowest value (0) and the body's median (1)."""
 
@@ -71,7 +76,13 @@ def choose_mask_kind(array: npt.NDArray[np.generic], is_ct: bool) -> MaskKind:
     return "body" if has_dark_background(np.asarray(array, dtype=np.float32)) else "everything"
 
 
-def make_mask(array: FloatVolume, kind: MaskKind, is_ct: bool = False, run: Run | None = None) -> BoolVolume:
+def make_mask(
+    array: FloatVolume,
+    kind: MaskKind,
+    is_ct: bool = False,
+    run: Run | None = None,
+    spacing_zyx_mm: Triple = (1.0, 1.0, 1.0),
+) -> BoolVolume:
     """Find tissue in an image (z, y, x).
 
     Args:
@@ -79,14 +90,17 @@ def make_mask(array: FloatVolume, kind: MaskKind, is_ct: bool = False, run: Run 
         kind: See :data:`MaskKind`. For "brain", an image without constant background is taken whole.
         is_ct: Whether to threshold at -500 HU instead of by Otsu's method for "body".
         run: Asked whether to stop.
+        spacing_zyx_mm: Distances between voxels, which "lung" needs.
 
     Raises:
-        ImageError: No tissue was found.
+        ImageError: No tissue was found, or lungs are sought in an image that is no CT.
         CancelledError: The user asked to stop.
     """
     run = run or Run()
     if kind == "everything":
         return np.ones(array.shape, dtype=bool)
+    if kind == "lung":
+        return _lungs(array, spacing_zyx_mm, is_ct, run)
     if kind == "brain":
         background = background_value(array)
         mask = np.ones(array.shape, dtype=bool) if background is None else _fill(array != background, run)
@@ -95,6 +109,18 @@ def make_mask(array: FloatVolume, kind: MaskKind, is_ct: bool = False, run: Run 
     if not mask.any():
         raise ImageError("No tissue was found in the image. Check it, or give a mask.")
     return mask
+
+
+def _lungs(array: FloatVolume, spacing_zyx_mm: Triple, is_ct: bool, run: Run) -> BoolVolume:
+    if not is_ct:
+        raise ImageError("Lungs can be found in a CT only, whose values are Hounsfield units. Give a mask.")
+    lungs = find_lungs(array, spacing_zyx_mm, _LUNG_CLOSING_MM, _LUNG_MARGIN_MM, run)
+    if not lungs.any():
+        raise ImageError(
+            "No lung was found in the image: no part of at least 20 ml within the body is as dark as air. "
+            "Check that it is a chest CT in Hounsfield units, or give a mask."
+        )
+    return lungs
 
 
 def _body(array: FloatVolume, threshold: float, run: Run) -> BoolVolume:

@@ -31,20 +31,34 @@ WINDOWS: dict[str, tuple[float, float]] = {
 class Normalisation(Settings):
     """How a channel's intensities are scaled. Saved in the model bundle."""
 
-    method: Literal["robust_zscore", "window"] = Field(
+    method: Literal["robust_zscore", "window", "percentiles"] = Field(
         "robust_zscore",
-        description="robust_zscore: median 0, deviation 1 within the mask (MR); window: low to 0, high to 1 (CT)",
+        description="robust_zscore: median 0, deviation 1 within the mask (MR); window: low to 0, high to 1 (CT); "
+        "percentiles: the low-th percentile within the mask to 0, the high-th to 1 (MR)",
     )
-    low: float = Field(-1000.0, allow_inf_nan=False, description="value that the window takes to 0 (HU)")
-    high: float = Field(400.0, allow_inf_nan=False, description="value that the window takes to 1 (HU)")
-    clip: tuple[float, float] = Field((-5.0, 10.0), description="least and greatest normalised value (robust_zscore)")
+    low: float = Field(-1000.0, allow_inf_nan=False, description="what becomes 0: a value (HU) or a percentile")
+    high: float = Field(400.0, allow_inf_nan=False, description="what becomes 1: a value (HU) or a percentile")
+    clip: tuple[float, float] = Field(
+        (-5.0, 10.0), description="least and greatest normalised value; a window has 0, 1"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "Normalisation":
         # Put so that NaN, which is neither less nor greater, is refused, too.
         if not (self.low < self.high and self.clip[0] < self.clip[1]):
             raise ValueError("low must be less than high, and the first clip value less than the second")
+        if self.method == "percentiles" and not 0 <= self.low < self.high <= 100:
+            raise ValueError(f"percentiles lie between 0 and 100; found low {self.low:g} and high {self.high:g}")
         return self
+
+
+def percentiles(low: float, high: float, clip: tuple[float, float]) -> Normalisation:
+    """The normalisation that takes two percentiles of the tissue to 0 and 1.
+
+    In T1-weighted brains, the 2nd lies in fluid and the 75th within the narrow peak of white matter, which a tumour
+    hardly moves; the median and its deviation, between the peaks, depend on how much fluid there is.
+    """
+    return Normalisation(method="percentiles", low=low, high=high, clip=clip)
 
 
 def window(name: str) -> Normalisation:
@@ -70,6 +84,8 @@ def normalise(array: FloatVolume, mask: BoolVolume, how: Normalisation, name: st
     """
     if how.method == "window":
         scale, clip = Scale(how.low, how.high - how.low), (0.0, 1.0)
+    elif how.method == "percentiles":
+        scale, clip = _percentile_scale(array[mask], how, name), how.clip
     else:
         scale, clip = _robust_scale(array[mask], name), how.clip
     scaled = scale.apply(array)
@@ -98,3 +114,14 @@ def _robust_scale(inside: npt.NDArray[np.float32], name: str) -> Scale:
         # More than half of the voxels are equal, as in a mask drawn too large: fall back on the plain deviation.
         deviation = inside.std()
     return Scale(float(centre), float(deviation))
+
+
+def _percentile_scale(inside: npt.NDArray[np.float32], how: Normalisation, name: str) -> Scale:
+    require_contrast(inside, name)
+    low, high = (float(value) for value in np.percentile(inside, (how.low, how.high)))
+    if low == high:
+        raise ImageError(
+            f"Percentiles {how.low:g} and {how.high:g} of '{name}' are one value ({low:g}), so they give no scale. "
+            "Check the image and the mask: most of the tissue has one value."
+        )
+    return Scale(low, high - low)

@@ -69,6 +69,7 @@ class PreparedCase:
         mask: Where to look.
         warnings: What the reader of a result must know about the input.
         inverses: The way back to each image's own intensities, one a channel.
+        tissue: Where intensities were measured, whatever part of it is searched; None for where to look.
     """
 
     grid: Geometry
@@ -76,6 +77,7 @@ class PreparedCase:
     mask: BoolVolume = field(repr=False)
     warnings: tuple[str, ...] = ()
     inverses: tuple[Inverse, ...] = field(default=(), repr=False)
+    tissue: BoolVolume | None = field(default=None, repr=False)
 
     def searches(self, points_lps_mm: npt.ArrayLike) -> BoolArray:
         """Whether points (n, 3) lie in voxels of the mask."""
@@ -130,7 +132,7 @@ def prepare(
         ready.append(_scaled(image, channel, place, part))
     search = tissue if mask is None else _search_mask(mask, first, grid)
     channels, inverses = zip(*ready, strict=True)
-    return PreparedCase(grid, channels, search, (*warnings, *tissue_warnings), inverses)
+    return PreparedCase(grid, channels, search, (*warnings, *tissue_warnings), inverses, tissue)
 
 
 def _resampled(
@@ -204,7 +206,7 @@ def _tissue(
             "The model was taught on images with a dark background round the body, but this image has none: "
             "all of it is searched, and scores may be shifted. Judge candidates with care."
         )
-    own = make_mask(array, kind, is_ct, run)
+    own = make_mask(array, kind, is_ct, run, first.geometry.spacing_zyx_mm)
     run.check()
     tissue = resample_mask(Volume(own.astype(np.uint8), first.geometry), grid)
     if not tissue.any():

@@ -57,6 +57,10 @@ class CroppedCase:
         """An array on the first channel's grid, transposed and cut likewise."""
         return np.transpose(array, self.plan.transpose_forward)[self.box]
 
+    def uncut(self, array: Array) -> Array:
+        """An array of the case's size before the cut, back in the order z, y, x."""
+        return np.transpose(array, self.plan.transpose_backward)
+
 
 @dataclass(frozen=True)
 class UNetCase:

@@ -8,12 +8,14 @@ import csv
 import io
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtann.detection.candidate import Candidate, DetectionResult
+from mtann.detection.uncertainty import Uncertainty
 from mtann.errors import MTANNError
 from mtann.geometry import Triple
 
@@ -24,6 +26,8 @@ RESEARCH_USE_NOTICE = "Research software. Not a medical device. Every result mus
 DEFINITIONS = {
     "score": "Gaussian-weighted mean of the likelihood about the peak, where there are experts combined with theirs; "
     "uncalibrated, no probability.",
+    "probability": "Chance that the candidate lies on a lesion, learnt on candidates of the training data that the "
+    "networks had not seen; null where the model holds no calibration.",
     "expert_scores": "The single MTANN's own score, then each expert's; empty without experts.",
     "reported": "Whether the score reaches the threshold. The other candidates are kept for a change of threshold.",
     "position": "Millimetres in LPS: x to the patient's left, y to posterior, z to superior, from the scanner's zero.",
@@ -73,6 +77,13 @@ class _InputRecord(_Record):
     sha256: str
 
 
+class _ComputationRecord(_Record):
+    device: str
+    backend: Literal["torch", "openvino"]
+    precision: Literal["fp32", "bf16", "fp16"]
+    reason: str
+
+
 class _GeometryRecord(_Record):
     shape_zyx: tuple[int, int, int]
     spacing_xyz_mm: Point
@@ -91,6 +102,7 @@ class _ResultRecord(_Record):
     threshold_origin: str
     warnings: tuple[str, ...]
     definitions: dict[str, str]
+    computation: _ComputationRecord | None = None
     candidates: tuple[_CandidateRecord, ...]
 
 
@@ -114,9 +126,20 @@ def result_document(result: DetectionResult) -> dict[str, Any]:
         threshold_origin=result.threshold_origin,
         warnings=result.warnings,
         definitions=DEFINITIONS,
+        computation=result.computation and _ComputationRecord.model_validate(result.computation),
         candidates=tuple(map(_CandidateRecord.model_validate, result.candidates)),
     )
     return record.model_dump(mode="json")
+
+
+def uncertainty_document(uncertainty: Uncertainty) -> dict[str, Any]:
+    """The content of ``uncertainty.json``."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "networks": uncertainty.networks,
+        "mirrorings": uncertainty.mirrorings,
+        "volumes": [asdict(one) for one in uncertainty.volumes],
+    }
 
 
 def json_text(document: dict[str, Any]) -> str:

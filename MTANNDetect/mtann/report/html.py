@@ -10,6 +10,7 @@ from pathlib import Path
 import jinja2
 
 from mtann.detection.candidate import DetectionResult
+from mtann.detection.uncertainty import Uncertainty
 from mtann.report.documents import DEFINITIONS, RESEARCH_USE_NOTICE, result_document
 from mtann.report.explanation import ExplainedCandidate
 from mtann.report.words import count_words, diameter_words, position_words, side_words, signed_words, volume_words
@@ -24,6 +25,7 @@ def html_text(
     intended_use: str = "",
     explained: Sequence[ExplainedCandidate] = (),
     filters: Sequence[tuple[str, bytes]] = (),
+    uncertainty: Uncertainty | None = None,
 ) -> str:
     """The content of ``report.html``: no link, no script, nothing to load from elsewhere.
 
@@ -33,6 +35,7 @@ def html_text(
         intended_use: What the model is meant for, as its bundle says.
         explained: What to say of candidates that were explained.
         filters: Names and contents of pictures of hidden units.
+        uncertainty: How sure the model is, if that was measured.
     """
     return template("report.html").render(
         document=result_document(result),
@@ -43,8 +46,10 @@ def html_text(
         picture=picture_png,
         explained=explained,
         filters=filters,
+        uncertainty=uncertainty,
         intended_use=intended_use,
         software=software_versions(),
+        computation=result.computation,
         notice=RESEARCH_USE_NOTICE,
         definitions=DEFINITIONS,
         count=count_words,

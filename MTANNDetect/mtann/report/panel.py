@@ -37,8 +37,8 @@ def draw_panel(
         caption: What to write above the panel.
     """
     draw_image(axes, scene.grey(view, own_window=colours is None), view, colours)
-    for candidate, share in scene.outlines(view):
-        _draw_outline(axes, view, candidate, share, candidate == current)
+    for candidate, part, share in scene.outlines(view):
+        _draw_outline(axes, part, candidate, share, candidate == current)
     if current is not None:
         draw_arms(axes, view, current.centroid_lps_mm, current.max_diameter_mm / 2)
     draw_frame(axes, view, caption)

@@ -90,6 +90,19 @@ class View:
         half_u, half_v = (count * self.pixel_mm / 2 for count in self.size_uv)
         return float(u - half_u), float(u + half_u), float(v + half_v), float(v - half_v)
 
+    def part(self, low_uv_mm: npt.ArrayLike, high_uv_mm: npt.ArrayLike) -> "View | None":
+        """The part of the view whose pixels' centres lie in a rectangle; None if there is none."""
+        first = np.array([self.extent_uv_mm[0], self.extent_uv_mm[3]]) + self.pixel_mm / 2
+        start = np.maximum(np.ceil((np.asarray(low_uv_mm) - first) / self.pixel_mm - 1e-6), 0)
+        stop = np.floor((np.asarray(high_uv_mm) - first) / self.pixel_mm + 1e-6) + 1
+        count = np.minimum(stop, self.size_uv) - start
+        if not (count > 0).all():
+            return None
+        middle = first + (start + (count - 1) / 2) * self.pixel_mm - self.plane.uv(self.centre_lps_mm)
+        moved = np.array(self.centre_lps_mm) + self.plane.matrix[:, :2] @ middle
+        width, height = (count * self.pixel_mm).tolist()
+        return View(self.plane, _triple(moved), width, height, self.pixel_mm)
+
     def resample(self, volume: Volume, outside: float, order: int = 1) -> FloatArray:
         """What a volume shows here.
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtann.detection.candidate import DetectionResult
+from mtann.detection.uncertainty import Uncertainty
 from mtann.explanation.explanation import Explanation
 from mtann.output_folder import FolderKind, replace_folder
-from mtann.report.documents import csv_text, json_text, result_document
+from mtann.report.documents import csv_text, json_text, result_document, uncertainty_document
 from mtann.report.explanation import (
     ExplainedCandidate,
     explained_candidates,
@@ -19,7 +20,7 @@ from mtann.report.picture import draw_overlay
 from mtann.volume import Volume
 from mtann.volume_io import write_volume
 
-EXPLANATION_FILE = "explanation.json"
+EXPLANATION_FILE, UNCERTAINTY_FILE = "explanation.json", "uncertainty.json"
 RESULT_FOLDER = FolderKind(
     noun="detection result",
     marker="candidates.json",
@@ -35,6 +36,9 @@ RESULT_FOLDER = FolderKind(
         "filters.png",
         "filters_expert_[1-9].png",
         "occlusion_[1-9]*.nii.gz",
+        UNCERTAINTY_FILE,
+        "variance.nii.gz",
+        "entropy.nii.gz",
     ),
 )
 """The folder of one case; what else lies in a folder is the user's, and protects it."""
@@ -46,6 +50,7 @@ def save_result(
     directory: Path | str,
     intended_use: str = "",
     explanation: Explanation | None = None,
+    uncertainty: Uncertainty | None = None,
 ) -> None:
     """Write a result's images, tables, picture and report; a former result in the same place is replaced.
 
@@ -57,6 +62,7 @@ def save_result(
         directory: Folder to write; missing parents are made.
         intended_use: What the model is meant for, for the report.
         explanation: Why candidates have their scores, for the report and as files of its own.
+        uncertainty: How sure the model is, for the report and as files of its own.
 
     Raises:
         OutputError: The folder is not a former result, cannot be written, or the disk is full; nothing is changed then.
@@ -68,7 +74,11 @@ def save_result(
         draw_overlay(image, result, work / "overlay.png")
         _write_text(work / "candidates.csv", csv_text(result))
         explained, filters = _write_explanation(explanation, result, image, work)
-        page = html_text(result, (work / "overlay.png").read_bytes(), intended_use, explained, filters)
+        page = html_text(result, (work / "overlay.png").read_bytes(), intended_use, explained, filters, uncertainty)
+        if uncertainty is not None:
+            write_volume(uncertainty.variance, work / "variance.nii.gz")
+            write_volume(uncertainty.entropy, work / "entropy.nii.gz")
+            _write_text(work / UNCERTAINTY_FILE, json_text(uncertainty_document(uncertainty)))
         _write_text(work / "report.html", page)
         _write_text(work / "candidates.json", document)
 

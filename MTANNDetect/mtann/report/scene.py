@@ -1,6 +1,7 @@
 """What a picture of a result is made from: image, likelihood and outlines, ready to be cut by any plane."""
 
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -54,19 +55,23 @@ class Scene:
         """The likelihood in a plane as red, green, blue and opacity (v, u, 4), transparent where there is little."""
         return likelihood_colours(view.resample(self.result.likelihood, outside=0.0) / self.top)
 
-    def outlines(self, view: View) -> list[tuple[Candidate, FloatArray]]:
-        """Candidates that a plane cuts, each with its share of every pixel (v, u), 0.5 at the outline.
+    def outlines(self, view: View) -> list[tuple[Candidate, View, FloatArray]]:
+        """Candidates that a plane cuts, each with a part of the view that holds it and its share of the pixels there.
 
-        Those far below the threshold are left out: a hundred faint outlines would hide the image.
+        Shares are (v, u), 0.5 at the outline. Those far below the threshold are left out: a hundred faint outlines
+        would hide the image.
         """
         labels = np.unique(view.resample(self.result.candidate_map, outside=0, order=0)).astype(int)
         least = LEAST_SHARE_DRAWN * self.result.threshold
         found = {c.id: c for c in self.result.candidates if c.reported or c.score >= least or c.id == 1}
-        return [
-            (found[label], view.resample(self._alone(label), outside=0.0))
-            for label in labels.tolist()
-            if label in found
-        ]
+        cut = []
+        for label in labels.tolist():
+            if label in found:
+                alone = self._alone(label)
+                around = _around(view, alone)
+                if around is not None:
+                    cut.append((found[label], around, around.resample(alone, outside=0.0)))
+        return cut
 
     def _alone(self, label: int) -> Volume:
         """One candidate's voxels as 1.0, cut out with a rim of zeros where the volume goes on."""
@@ -97,6 +102,14 @@ class Scene:
         index = np.clip(np.round(geometry.index_from_lps(middle)), 0, np.array(geometry.shape_zyx) - 1)
         x, y, z = geometry.lps_from_index(index).tolist()
         return (x, y, z)
+
+
+def _around(view: View, volume: Volume) -> View | None:
+    """The part of a view that a volume can reach into, with a rim of two pixels."""
+    ends = np.array([(-0.5, n - 0.5) for n in volume.geometry.shape_zyx])
+    corners = view.plane.uv(volume.geometry.lps_from_index(np.array(list(product(*ends)))))
+    rim = 2 * view.pixel_mm
+    return view.part(corners.min(axis=0) - rim, corners.max(axis=0) + rim)
 
 
 def make_scene(image: Volume, result: DetectionResult) -> Scene:

@@ -1,5 +1,7 @@
 """A small picture of a place in an image: three planes through it, with an outline or a pointer."""
 
+import io
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,6 +17,7 @@ from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
 from mtann.volume import Volume
 
 _DPI = 90
+_QUALITY = 82
 _PANEL, _GAP, _CAPTION = 2.2, 0.06, 0.24
 _LEAST_WIDTH_MM, _WIDTH_RADII = 40.0, 5.0
 
@@ -29,7 +32,21 @@ def place_png(image: Volume, place_lps_mm: Triple, radius_mm: float) -> bytes:
     return _draw(image, place_lps_mm, radius_mm, None)
 
 
+def snapshot_jpeg(image: Volume, place: Lesion, *, is_lesion: bool) -> bytes:
+    """The same as a JPEG, a quarter as large, for pages with many."""
+    radius_mm = place.radius_mm or DEFAULT_RADIUS_MM
+    figure = _figure(image, place.centre_lps_mm, radius_mm, place if is_lesion else None)
+    file = io.BytesIO()
+    options = {"quality": _QUALITY, "optimize": True}
+    figure.savefig(file, format="jpeg", facecolor=BACKGROUND, pil_kwargs=options)
+    return file.getvalue()
+
+
 def _draw(image: Volume, place: Triple, radius_mm: float, lesion: Lesion | None) -> bytes:
+    return png_bytes(_figure(image, place, radius_mm, lesion))
+
+
+def _figure(image: Volume, place: Triple, radius_mm: float, lesion: Lesion | None) -> Figure:
     planes = planes_of(image.geometry)
     width, height = len(planes) * (_PANEL + _GAP) - _GAP, _PANEL + _CAPTION
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor=BACKGROUND)
@@ -45,7 +62,7 @@ def _draw(image: Volume, place: Triple, radius_mm: float, lesion: Lesion | None)
         else:
             _draw_lesion(axes, view, lesion, radius_mm)
         draw_frame(axes, view, plane_caption(view, place))
-    return png_bytes(figure)
+    return figure
 
 
 def _draw_lesion(axes: Axes, view: View, lesion: Lesion, radius_mm: float) -> None:

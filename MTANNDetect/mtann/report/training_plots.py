@@ -25,7 +25,7 @@ def froc_png(report: TrainingReport) -> bytes:
 
 def froc_figure(report: TrainingReport) -> Figure:
     """Draw the curve of the single MTANN, that with experts where there are some, and the operating points."""
-    figure, axes = _page(6.4, 4.0)
+    figure, axes = plot_page(6.4, 4.0)
     if report.together is not None:
         _draw_froc(axes, report.single, SOFT, "single MTANN", "--")
         _draw_froc(axes, report.together, ACCENT, "with experts", "-")
@@ -96,7 +96,7 @@ def curve_png(curve: LearningCurve) -> bytes:
 
 def curve_figure(curve: LearningCurve) -> Figure:
     """Draw the learning curve with its bootstrap intervals."""
-    figure, axes = _page(6.4, 3.4)
+    figure, axes = plot_page(6.4, 3.4)
     counts = [point.lesions for point in curve.points]
     means = np.array([point.mean_sensitivity for point in curve.points])
     low = means - [point.low for point in curve.points]
@@ -108,7 +108,8 @@ def curve_figure(curve: LearningCurve) -> Figure:
     return figure
 
 
-def _page(width: float, height: float) -> tuple[Figure, Axes]:
+def plot_page(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty plot of a size in inches, in the reports' style."""
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -26,6 +26,7 @@ _MOST_VOXELS_PER_LESION = 4096
 """Regions up to 16^3 are sampled completely; of larger ones, this many voxels at random."""
 _BRIGHT_SHARE = 0.1
 _MINED_PER_CASE = 2000
+"""Fewer where only each so manieth voxel was searched, or they would reach down to what is answered well."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def mine_negatives(
     steps = np.array([1 if network.dimensions == 2 else stride, stride, stride])
     free = _away_from(taught, prepared.mask)[tuple(slice(None, None, step) for step in steps)]
     flat = np.where(free, likelihood, -np.inf).ravel()
-    count = min(_MINED_PER_CASE, int(np.count_nonzero(free)))
+    count = min(_MINED_PER_CASE // stride, int(np.count_nonzero(free)))
     strongest = np.argpartition(flat, -count)[-count:] if count else np.empty(0, dtype=np.int64)
     # Sorted, so that equal input gives equal order whatever the partition did.
     where = np.stack(np.unravel_index(np.sort(strongest), free.shape), axis=1) * steps

@@ -9,6 +9,7 @@ from scipy import ndimage
 from mtann.errors import ImageError
 from mtann.geometry import IndexTriple
 from mtann.preprocess.grid import resample_mask
+from mtann.preprocess.lungs import find_lungs
 from mtann.preprocess.mask import choose_mask_kind, make_mask
 from mtann.synthetic.recipe import Tissue
 from mtann.volume import Volume
@@ -17,8 +18,6 @@ BoolVolume = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 
 _MAD_TO_DEVIATION = 1.4826
-_AIR_HU = -400.0
-_LEAST_LUNG_MM3 = 2e4
 _VESSEL_MM = 3.0
 _SAMPLES = 300_000
 _PARTIAL_HU = -50.0
@@ -57,20 +56,9 @@ def find_tissue(image: Volume, mask: Volume | None, kind: Tissue) -> BoolVolume:
 
 
 def _lungs(image: Volume) -> BoolVolume:
-    """Air within the body of a CT, with its small vessels and its border; the wind-pipe may be among it."""
+    """Lungs of a CT with their small vessels and their border; the wind-pipe may be among them."""
     array = np.asarray(image.array, dtype=np.float32)
-    air = make_mask(array, "body", is_ct=True) & (array < _AIR_HU)
-    labels, _ = ndimage.label(air)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    lungs: BoolVolume = (sizes * image.geometry.voxel_volume_mm3 >= _LEAST_LUNG_MM3)[labels]
-    if not lungs.any():
-        return lungs
-    # Closing, in distances: grow by the radius of a vessel, then shrink. Edges of the volume are no border.
-    spacing = image.geometry.spacing_zyx_mm
-    (box,) = ndimage.find_objects(lungs.astype(np.uint8))
-    grown = ndimage.distance_transform_edt(~lungs[box], sampling=spacing) <= _VESSEL_MM
-    lungs[box] |= ndimage.distance_transform_edt(grown, sampling=spacing) > _VESSEL_MM
+    lungs = find_lungs(array, image.geometry.spacing_zyx_mm, _VESSEL_MM)
     # Voxels at the pleura are half wall: without them a dark seam would part a lesion from the wall that it grows on.
     return np.asarray(ndimage.binary_dilation(lungs, iterations=2, mask=lungs | (array < _PARTIAL_HU)))
 

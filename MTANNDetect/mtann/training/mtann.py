@@ -13,6 +13,7 @@ from mtann.sampling.lessons import ImageLesson, Lesson, SampleStore
 from mtann.sampling.subvolumes import Samples
 from mtann.sampling.symmetries import offset_symmetries
 from mtann.settings import TrainingSettings
+from mtann.training.adam import OneCycleAdam
 
 _SCALE_JITTER, _SHIFT_JITTER = 0.1, 0.1
 _STEPS_AT_ONCE = 10
@@ -73,19 +74,16 @@ def fit(
         _standardise(network, store, lessons)
     batches = _Batches(network, store, drawn, settings, seeds, device)
     watch = _Watch(network, batches, store, held_out, settings.seed)
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
+    optimiser = OneCycleAdam(network.parameters(), settings.learning_rate, settings.steps)
     losses = torch.zeros(network.members)
     for step in range(settings.steps):
         if step % _STEPS_AT_ONCE == 0:
             run.report("train", step / settings.steps, f"Training step {step} of {settings.steps}")
             batches.draw(min(_STEPS_AT_ONCE, settings.steps - step))
         squared = batches.errors(step % _STEPS_AT_ONCE).square().mean(dim=1)
-        optimiser.zero_grad(set_to_none=True)
         # The sum of the members' losses: no gradient of one depends on another.
         squared.sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        schedule.step()
         losses = squared.detach() if step == 0 else 0.95 * losses + 0.05 * squared.detach()
         watch.look(step + 1, step + 1 == settings.steps)
     watch.restore()

@@ -33,6 +33,20 @@ class ScriptedLoadableModuleLogic:
     def __init__(self, parent=None):
         self.moduleName = type(self).__name__.removesuffix("Logic")
 
+    def getParameterNode(self):
+        """The module's parameter node in the scene, made if it is not there."""
+        import slicer
+
+        node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        if node is None:
+            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
+            node.UnRegister(None)
+            node.SetSingletonTag(self.moduleName)
+            node.SetAttribute("ModuleName", self.moduleName)
+            node.SetName(self.moduleName)
+            node = slicer.mrmlScene.AddNode(node)
+        return node
+
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
     pass

@@ -54,7 +54,10 @@ def _checkProperties(tree: ElementTree.ElementTree, root: QObject) -> None:
         if widget.metaObject().className() != element.get("class"):
             raise RuntimeError(f"'{element.get('name')}' became a {widget.metaObject().className()}.")
         for name in (item.get("name") for item in element.findall("property")):
-            if widget.metaObject().indexOfProperty(name) < 0:
+            if name == "buddy":
+                # No property of the class: the form builder looks the buddy up by its name.
+                _find(root, element.findtext("property[@name='buddy']/cstring"))
+            elif widget.metaObject().indexOfProperty(name) < 0:
                 raise RuntimeError(f"{element.get('class')} has no property '{name}'.")
 
 

@@ -45,6 +45,7 @@ def test_steps_are_read_in_order_with_their_settings(text: str, steps: tuple[obj
     [
         ("robust_zscore", Normalisation()),
         ("window:lung", window("lung")),
+        ("percentiles:2:75", Normalisation(method="percentiles", low=2, high=75)),
         ("window:-160:240", Normalisation(method="window", low=-160, high=240)),
     ],
 )
@@ -74,8 +75,10 @@ def test_choices_are_put_together_by_channel() -> None:
         ("--preprocess", "t1c=clahe:clip_limit=high", "Setting 'clip_limit' cannot be 'high'"),
         ("--normalisation", "ct=window:spleen", "no CT window 'spleen'"),
         ("--normalisation", "ct=window:5:1", "low must be less than high"),
+        ("--normalisation", "ct=percentiles:-1:75", "percentiles lie between 0 and 100; found low -1 and high 75"),
+        ("--normalisation", "ct=percentiles:2:101", "percentiles lie between 0 and 100; found low 2 and high 101"),
         ("--normalisation", "ct=window:a:b", "Setting 'low' cannot be 'a'"),
-        ("--normalisation", "ct=zscore", "robust_zscore, window:LOW:HIGH or window:NAME with one of lung"),
+        ("--normalisation", "ct=zscore", "percentiles:LOW:HIGH, window:LOW:HIGH or window:NAME with one of lung"),
         ("--normalisation", "ct=window", "found 'window'"),
         ("--normalisation", "ct=robust_zscore:2", "found 'robust_zscore:2'"),
     ],

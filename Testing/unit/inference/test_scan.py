@@ -6,34 +6,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mtann.inference.scan as scanning
 from mtann.errors import CancelledError
-from mtann.inference.scan import scan, with_halo
+from mtann.inference.boxes import with_halo
+from mtann.inference.scan import scan
 from mtann.networks.mtann import MTANN
 from mtann.progress import Run
-from mtann.sampling.subvolumes import gather
 from mtann.settings import NetworkSettings
-
-PARITY = 1e-5
-
-
-def random_network(shape: NetworkSettings, channels: int, seed: int) -> MTANN:
-    torch.manual_seed(seed)
-    network = MTANN(shape, channels, seeds=(seed, seed + 1))
-    with torch.no_grad():
-        network.first_bias.uniform_(-1, 1)
-        network.mean.uniform_(-1, 1)
-        network.deviation.uniform_(0.5, 2)
-    return network
+from unit.inference.scanned import PARITY, by_fourier, directly, random_network, voxel_by_voxel
 
 
-def voxel_by_voxel(network: MTANN, channels: list[np.ndarray]) -> np.ndarray:
-    where = np.argwhere(np.ones(channels[0].shape, dtype=bool))
-    with torch.inference_mode():
-        inputs = torch.from_numpy(gather(channels, where, network.settings))
-        return network(inputs[None]).numpy().reshape(network.members, *channels[0].shape)
-
-
-@settings(max_examples=40)
+@pytest.mark.parametrize("way", [by_fourier, directly, None])
+@settings(max_examples=15)
 @given(
     shape=st.tuples(st.integers(1, 11), st.integers(1, 11), st.integers(1, 11)),
     form=st.sampled_from([{"dimensions": 2}, {"subvolume": "sphere"}, {"subvolume": "planes"}]),
@@ -43,16 +27,20 @@ def voxel_by_voxel(network: MTANN, channels: list[np.ndarray]) -> np.ndarray:
     tile=st.integers(1, 12),
     seed=st.integers(0, 10_000),
 )
-def test_tiled_untiled_and_voxel_by_voxel_agree(shape, form, dilations, hidden, channels, tile, seed):
+def test_tiled_untiled_and_voxel_by_voxel_agree(way, shape, form, dilations, hidden, channels, tile, seed):
     network = random_network(NetworkSettings(**form, dilations=dilations, hidden=hidden), channels, seed)
     random = np.random.default_rng(seed)
     images = [random.normal(size=shape).astype(np.float32) for _ in range(channels)]
     expected = voxel_by_voxel(network, images)
-    np.testing.assert_allclose(scan(network, images, tile_voxels=64), expected, atol=PARITY)
-    np.testing.assert_allclose(scan(network, images, tile_voxels=tile), expected, atol=PARITY)
     along = (1, 2, 2) if form.get("dimensions") == 2 else (2, 2, 2)
     every_second = (slice(None), *(slice(None, None, step) for step in along))
-    np.testing.assert_allclose(scan(network, images, tile_voxels=tile, stride=2), expected[every_second], atol=PARITY)
+    with pytest.MonkeyPatch.context() as patched:
+        if way is not None:
+            patched.setattr(scanning, "_plan", way)
+        np.testing.assert_allclose(scan(network, images, tile_voxels=64), expected, atol=PARITY)
+        np.testing.assert_allclose(scan(network, images, tile_voxels=tile), expected, atol=PARITY)
+        part = scan(network, images, tile_voxels=tile, stride=2)
+    np.testing.assert_allclose(part, expected[every_second], atol=PARITY)
 
 
 def test_a_network_that_answers_its_centre_voxel_returns_the_image():

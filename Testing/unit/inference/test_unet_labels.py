@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from unet_plans import plan
 
+from mtann.inference.answers import Answers
 from mtann.inference.labels import Block, blocks, label_type, labels_of, probabilities_of, regions_of
-from mtann.inference.window import Rows
+from mtann.inference.tiles import make_tiles
+from mtann.inference.window import Rows, SlidingWindow
 from mtann.preprocess.resize import make_resize, resize_image
 
 REGIONS = plan(labels={"whole": (1, 2), "core": (2,)}, region_order=(1, 2))
@@ -50,6 +53,23 @@ def test_only_the_wanted_parts_are_computed(monkeypatch):
         np.testing.assert_allclose(block.values, expected[(slice(None), *block.box)], atol=1e-5)
 
 
+def test_logits_of_a_whole_case_never_exist_at_once(monkeypatch):
+    monkeypatch.setattr("mtann.inference.labels._BLOCK_NUMBERS", 20_000)
+    outputs, size, patch = 6, (60, 24, 28), (8, 8, 8)
+    window = SlidingWindow(make_tiles(size, patch), outputs, torch.device("cpu"))
+    answers = Answers([lambda patches: patches.expand(-1, outputs, -1, -1, -1)])
+
+    def rows():
+        for own in window.run(noise(1, *size), answers):
+            assert own.logits.shape[1] <= patch[0]
+            yield own
+
+    way = make_resize(size, (90, 36, 40), *ISOTROPIC, order=1)
+    whole = outputs * 90 * 36 * 40
+    sizes = [block.values.size for block in blocks(rows(), way)]
+    assert sum(sizes) == whole and max(sizes) <= 20_000 < whole / 30
+
+
 def column(*values):
     return Block((slice(0, 1),) * 3, np.array(values, dtype=np.float32).reshape(-1, 1, 1, 1))
 
@@ -61,6 +81,8 @@ def test_the_highest_logit_wins_and_the_first_of_equals():
     probabilities = probabilities_of(column(0, 1, 2), labels)
     np.testing.assert_allclose(probabilities.values.ravel(), np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum(), rtol=1e-6)
     assert labels_of(probabilities, labels, True).item() == 2
+    cooler = probabilities_of(column(0, 1, 2), labels, temperature=2.0).values.ravel()
+    np.testing.assert_allclose(cooler, np.exp([0, 0.5, 1]) / np.exp([0, 0.5, 1]).sum(), rtol=1e-6)
 
 
 def test_regions_overlap_and_later_ones_are_written_over_earlier():

@@ -48,6 +48,13 @@ def test_a_bundle_holds_every_fold_under_its_own_name_and_reads_back(tmp_path):
     np.testing.assert_array_equal(again.weights["fold_1.3d_fullres.stem.weight"], np.full((2, 3), 1.5))
 
 
+def test_labels_keep_the_order_of_the_networks_outputs(tmp_path):
+    regions = plan(labels={"whole": (1, 2), "core": (2,)}, region_order=(1, 2))
+    save_bundle(make_unet_bundle(card(plan=regions, folds=("all",)), {("3d_fullres", "all"): {}}), tmp_path / "model")
+    again = load_bundle(tmp_path / "model").card
+    assert list(again.plan.labels.items()) == [("whole", (1, 2)), ("core", (2,))]
+
+
 def test_a_cascade_brings_the_configuration_before_it():
     cascade = card(**CASCADE)
     assert cascade.stages == ("3d_lowres", "3d_cascade_fullres")

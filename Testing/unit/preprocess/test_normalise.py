@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtann.errors import ImageError, SettingsError
-from mtann.preprocess.normalise import WINDOWS, Normalisation, normalise, window
+from mtann.preprocess.normalise import WINDOWS, Normalisation, normalise, percentiles, window
 from mtann.settings import make_settings
 
 SHAPE = (6, 20, 20)
@@ -150,3 +150,20 @@ def test_a_window_by_name_has_its_centre_and_width(name: str, centre: float, wid
 def test_an_unknown_window_is_answered_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="no CT window 'spleen'.*" + ", ".join(WINDOWS)):
         window("spleen")
+
+
+def test_percentiles_become_zero_and_one() -> None:
+    image = np.arange(101, dtype=np.float32).reshape(1, 1, 101) * 10 + 40
+    how = percentiles(2, 75, (-0.01, 1.2))
+    scaled, scale = normalise(image, np.ones(image.shape, bool), how, "t1c")
+    # Percentile p of 0 to 100 is p: 60 becomes 0 and 790 becomes 1.
+    assert (scale.centre, scale.deviation) == (60, 730)
+    assert scaled[0, 0, [2, 75, 40]] == pytest.approx([0, 1, 380 / 730])
+    assert scaled[0, 0, [0, 100]] == pytest.approx([-0.01, 1.2])
+
+
+def test_percentiles_of_equal_values_give_no_scale() -> None:
+    image = np.full(SHAPE, 7, np.float32)
+    image[0, 0, 0] = 8
+    with pytest.raises(ImageError, match="Percentiles 2 and 75 of 't1c' are one value"):
+        normalise(image, EVERYWHERE, percentiles(2, 75, (-1, 3)), "t1c")

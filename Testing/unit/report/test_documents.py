@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtann.backends.computation import Computation
 from mtann.detection.candidate import Candidate, InputReference
 from mtann.errors import MTANNError
 from mtann.report.documents import CSV_COLUMNS, csv_text, json_text, read_candidates, result_document
+from mtann.report.html import html_text
 from unit.report.results import OBLIQUE, make_result
 
 _, RESULT = make_result()
@@ -36,6 +38,7 @@ def test_document_has_exactly_the_promised_names_and_values() -> None:
         "threshold_origin",
         "warnings",
         "definitions",
+        "computation",
         "candidates",
     ]
     assert document["schema_version"] == 1
@@ -172,3 +175,17 @@ def test_csv_tells_which_given_candidate_each_was() -> None:
 
 def test_csv_of_no_candidate_is_its_header() -> None:
     assert csv_text(replace(RESULT, candidates=())) == ",".join(CSV_COLUMNS) + "\n"
+
+
+def test_what_computed_stands_in_the_document_and_the_page() -> None:
+    how = Computation("cpu", "openvino", "fp32", "faster than torch on processors")
+    result = replace(RESULT, computation=how)
+    assert result_document(RESULT)["computation"] is None
+    assert result_document(result)["computation"] == {
+        "device": "cpu",
+        "backend": "openvino",
+        "precision": "fp32",
+        "reason": "faster than torch on processors",
+    }
+    assert "OpenVINO on cpu, fp32 (faster than torch on processors)" in html_text(result, b"")
+    assert "Computed by" not in html_text(RESULT, b"")

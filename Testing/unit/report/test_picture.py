@@ -96,10 +96,28 @@ def test_outlines_have_the_area_of_the_candidate() -> None:
     image, result = make_result(geometry, (sphere,))
     for plane in (AXIAL, CORONAL):
         view = View(plane, sphere[0], 60.0, 60.0, 0.5)
-        ((found, share),) = make_scene(image, result).outlines(view)
+        ((found, _, share),) = make_scene(image, result).outlines(view)
         assert found == result.candidates[0]
         assert np.count_nonzero(share >= 0.5) * 0.25 == pytest.approx(np.pi * 81, rel=0.05)
     assert make_scene(image, result).outlines(View(AXIAL, (0.0, 0.0, -20.0), 60.0, 60.0, 1.0)) == []
+
+
+def test_an_outline_is_drawn_from_its_own_part_of_the_view_alone() -> None:
+    scene = make_scene(IMAGE, RESULT)
+    view = View(AXIAL, (0.0, 0.0, 20.0), 150.0, 180.0, 0.5)
+    cut = scene.outlines(view)
+    assert cut
+    for candidate, part, share in cut:
+        whole = view.resample(scene._alone(candidate.id), outside=0.0)
+        left, _, _, top = part.extent_uv_mm
+        column = round((left - view.extent_uv_mm[0]) / view.pixel_mm)
+        row = round((top - view.extent_uv_mm[3]) / view.pixel_mm)
+        np.testing.assert_allclose(
+            share, whole[row : row + share.shape[0], column : column + share.shape[1]], atol=1e-9
+        )
+        # Nothing lies outside it, and it is a small part of the view.
+        assert share.sum() == pytest.approx(whole.sum())
+        assert share.size < whole.size / 10
 
 
 def test_little_likelihood_leaves_the_image_clean() -> None:

@@ -137,6 +137,31 @@ def test_2d_regions_and_ignored_voxels_train(tmp_path, plan, outputs, dimensions
     assert epochs[-1].validation_loss < epochs[0].validation_loss
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_half_precision_on_a_graphics_card_learns_alike_and_goes_on(tmp_path):
+    made, cuda = lesson(tmp_path), torch.device("cuda")
+    how = {"iterations": 15, "augment": False, "workers": 2}
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    epochs = fit_unet(two_levels(), made, settings(epochs=8, **how), whole, device=cuda)
+    assert epochs[-1].dice["ball"] > 0.8
+    parts.mkdir()
+
+    class StopInTheFifthEpoch:
+        calls = 0
+
+        def __call__(self):
+            self.calls += 1
+            return self.calls > 65
+
+    stopped = Run(None, StopInTheFifthEpoch())
+    with pytest.raises(CancelledError):
+        fit_unet(two_levels(), made, settings(epochs=8, **how), parts, device=cuda, run=stopped)
+    again = fit_unet(two_levels(seed=9), made, settings(epochs=8, **how), parts, device=cuda)
+    assert again[-1].training_loss == pytest.approx(epochs[-1].training_loss, abs=0.02)
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -99,6 +99,7 @@ def _scalars(epoch: Epoch) -> dict[str, float]:
 
 def _draw(epochs: list[Epoch], path: Path) -> None:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     numbers = [epoch.epoch for epoch in epochs]
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -115,6 +116,7 @@ def _draw(epochs: list[Epoch], path: Path) -> None:
     dice.legend(fontsize="small")
     for axes in (loss, dice):
         axes.grid(alpha=0.3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     work = path.with_name(f".{path.name}")
     figure.savefig(work, format="png", dpi=100)
     work.replace(path)

@@ -1,0 +1,128 @@
+"""The list of models: how each is called, what is said of it, and what it can do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..Translation import _
+
+BUNDLED, OWN, ADDED_FOLDER = "bundled", "own", "added"
+DETECT, OUTLINE, BOTH = "detect", "segment", "both"
+
+
+@dataclass(frozen=True)
+class Point:
+    """An operating point of a model.
+
+    Attributes:
+        name: Such as "balanced".
+        threshold: The score from which candidates are reported.
+        sensitivity: Share of lesions found, 0 to 1.
+        fpPerCase: False alarms a case.
+        chosenOn: The data that this is known from.
+    """
+
+    name: str
+    threshold: float
+    sensitivity: float
+    fpPerCase: float
+    chosenOn: str = ""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """What the panel shows of a model.
+
+    Attributes:
+        name: Its name in the list; a bundled model and one of the user's may share it.
+        channels: The images that it needs, in order.
+        summary: What it finds and is meant for.
+        directory: Its folder, which :meth:`~..Logic.DetectLogic.detect` takes as ``model``.
+        kind: "mtann", "unet" or "nnunet".
+        origin: "bundled", "own" or "added".
+        className: What it finds.
+        bodyPart: What its images show.
+        licence: Under which terms it may be used.
+        card: All that is told of it, in lines.
+        points: Its operating points.
+        canDetect: Whether it scores candidates.
+        canOutline: Whether it outlines whole lesions.
+        spacingMm: The spacing that it works at; 0 if that depends on the image.
+        members: How many networks are asked for each voxel.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    summary: str
+    directory: Path
+    kind: str = "mtann"
+    origin: str = BUNDLED
+    className: str = "lesion"
+    bodyPart: str = ""
+    licence: str = ""
+    card: tuple[str, ...] = ()
+    points: tuple[Point, ...] = ()
+    canDetect: bool = True
+    canOutline: bool = False
+    spacingMm: float = 0.0
+    members: int = 1
+
+
+def kindInWords(kind: str) -> str:
+    """Such as "MTANN"."""
+    return {"mtann": "MTANN", "unet": "U-Net", "nnunet": "nnU-Net v2"}.get(kind, kind)
+
+
+def originInWords(origin: str) -> str:
+    """Where a model is from."""
+    return {BUNDLED: _("bundled"), OWN: _("your own"), ADDED_FOLDER: _("added folder")}.get(origin, origin)
+
+
+def entryText(model: ModelChoice) -> str:
+    """A model's line in the list."""
+    return f"{model.name} ({kindInWords(model.kind)}, {originInWords(model.origin)})"
+
+
+def shortSummary(model: ModelChoice) -> str:
+    """What stands under the list: what it finds in what, its channels and terms."""
+    where = _(" in the {part}").format(part=model.bodyPart) if model.bodyPart else ""
+    return _("Finds {what}{where}. Images: {channels}. Licence: {licence}.").format(
+        what=model.className, where=where, channels=", ".join(model.channels), licence=model.licence or _("not stated")
+    )
+
+
+def invitation(models: Sequence[ModelChoice], most: int) -> str:
+    """What to do first, and which models the panel has too few rows for."""
+    if not models:
+        return _("There is no model yet. Teach one below, or add a folder with a model.")
+    sentences = [_("Choose images and a model.")] if any(fits(model, most) for model in models) else []
+    if unfit := [model.name for model in models if not fits(model, most)]:
+        sentences.append(
+            _(
+                "Not listed, because the panel takes at most {most} images: {names}. "
+                "Use MTANNDetectLogic().detect in the Python console."
+            ).format(most=most, names=", ".join(unfit))
+        )
+    return " ".join(sentences)
+
+
+def fits(model: ModelChoice, most: int) -> bool:
+    """Whether the panel has a row for each channel."""
+    return len(model.channels) <= most
+
+
+def tasksOf(model: ModelChoice | None) -> tuple[str, ...]:
+    """What a model can do, in the order of the list of tasks."""
+    if model is None:
+        return ()
+    tasks = [name for name, can in ((DETECT, model.canDetect), (OUTLINE, model.canOutline)) if can]
+    return (*tasks, BOTH) if len(tasks) == 2 else tuple(tasks)
+
+
+def removalQuestion(model: ModelChoice) -> str:
+    """What to ask before a model is removed; for a bundled one, why it cannot be."""
+    if model.origin == BUNDLED:
+        return _("'{name}' came with MTANNDetect and cannot be removed.").format(name=model.name)
+    if model.origin == OWN:
+        return _("Delete your model '{name}' from this computer for good?").format(name=model.name)
+    return _("Take '{name}' off the list? Its folder stays where it is.").format(name=model.name)

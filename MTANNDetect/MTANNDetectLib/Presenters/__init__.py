@@ -1,0 +1,1 @@
+"""What the panel decides, without Qt: which image goes where, what to say, what may be pressed."""

@@ -1,0 +1,1 @@
+"""Reviewing a result: what is known of each finding, changing it, undoing that, and keeping it all in the nodes."""

@@ -1,0 +1,102 @@
+"""An MTANN as a scan sees it: kernels over resolution levels, a bias, and what makes likelihoods of the sums."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from mtann.networks.mtann import MTANN
+
+Radius = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LevelKernel:
+    """A part of a first layer: cross-correlation of one resolution level's volumes.
+
+    Attributes:
+        level: Which level's volumes it sees.
+        dilation: Spacing of its grid points in voxels; an axis of one grid point has none.
+        weight: (units, channels, kz, ky, kx), of odd sizes: the middle is the voxel itself.
+    """
+
+    level: int
+    dilation: int
+    weight: torch.Tensor
+
+    @property
+    def spread_zyx(self) -> Radius:
+        """Spacing of the grid points along each axis."""
+        z, y, x = (self.dilation if n > 1 else 1 for n in self.weight.shape[2:])
+        return z, y, x
+
+    @property
+    def radius_zyx(self) -> Radius:
+        """How far it reaches, in voxels."""
+        z, y, x = (n // 2 * step for n, step in zip(self.weight.shape[2:], self.spread_zyx, strict=True))
+        return z, y, x
+
+
+@dataclass(frozen=True)
+class ScanLayers:
+    """Networks that are scanned together, sharing the input.
+
+    Attributes:
+        kernels: The first layer: the units' sums are the kernels' answers added up.
+        units: First-layer units of all members together.
+        members: How many likelihoods there are.
+        finish: Likelihoods (..., members, n) from sums (..., units, n) without bias, which it may overwrite.
+        slope: How strongly a likelihood may follow an error of the sums, about.
+    """
+
+    kernels: tuple[LevelKernel, ...]
+    units: int
+    members: int
+    finish: Callable[[torch.Tensor], torch.Tensor]
+    slope: float = 1.0
+
+    @cached_property
+    def radius_zyx(self) -> Radius:
+        """How far any of the kernels reaches, in voxels."""
+        z, y, x = np.max([kernel.radius_zyx for kernel in self.kernels], axis=0)
+        return int(z), int(y), int(x)
+
+    def level_radius_zyx(self, level: int) -> Radius:
+        """How far the kernels of one level reach, in voxels."""
+        z, y, x = np.max([kernel.radius_zyx for kernel in self.kernels if kernel.level == level], axis=0)
+        return int(z), int(y), int(x)
+
+    @property
+    def channels(self) -> int:
+        """Channels of every level."""
+        return int(self.kernels[0].weight.shape[1])
+
+    @property
+    def levels(self) -> int:
+        """How many resolution levels there are."""
+        return 1 + max(kernel.level for kernel in self.kernels)
+
+
+def layers_of(network: MTANN) -> ScanLayers:
+    """A network's layers for scanning; its weights are copied as they are now."""
+    network = network.member(range(network.members)).requires_grad_(False)
+    by_level, bias = network.convolution()
+    dilations = network.settings.dilations
+    kernels = tuple(
+        LevelKernel(level, dilation, kernel.flatten(0, 1).contiguous())
+        for level, (dilation, boxes) in enumerate(zip(dilations, by_level, strict=True))
+        for _, kernel in boxes
+    )
+    first = bias.flatten()[:, None].clone()
+
+    def finish(sums: torch.Tensor) -> torch.Tensor:
+        return network.finish_maps(sums.add_(first))
+
+    # A sigmoid rises by a quarter at most, a tanh by one.
+    outer = network.output_weight.abs()
+    if network.second_weight is not None:
+        outer = torch.einsum("mh,mhk->mk", outer, network.second_weight.abs())
+    slope = 0.25 * float(outer.square().sum(dim=1).sqrt().max())
+    return ScanLayers(kernels, len(first), network.members, finish, slope)

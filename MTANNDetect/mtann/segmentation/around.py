@@ -1,0 +1,40 @@
+"""Only where it matters: the parts of an image about given candidates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtann.geometry import Geometry
+from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
+
+Box = tuple[slice, slice, slice]
+
+MARGIN_MM = 10.0
+"""How far beyond a candidate's own box labels are wanted."""
+
+
+def boxes_around(places: Sequence[Lesion], grid: Geometry) -> tuple[Box, ...]:
+    """The box of voxels (z, y, x) about each place, with a margin; those that lie outside of the image are left out."""
+    boxes = []
+    for place in places:
+        low, high = _extent(place, grid)
+        margin = MARGIN_MM / np.array(grid.spacing_zyx_mm)
+        starts = np.maximum(np.floor(low - margin + 0.5), 0).astype(int)
+        stops = np.minimum(np.ceil(high + margin + 0.5), grid.shape_zyx).astype(int)
+        if np.all(starts < stops):
+            z, y, x = (slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True))
+            boxes.append((z, y, x))
+    return tuple(boxes)
+
+
+def _extent(place: Lesion, grid: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest index that a place reaches, voxels counted from their centres."""
+    if place.outline is not None and np.any(place.outline.array):
+        own = place.outline.geometry
+        inside = np.argwhere(place.outline.array)
+        corners = np.stack(np.meshgrid(*zip(inside.min(0) - 0.5, inside.max(0) + 0.5, strict=True)), -1).reshape(-1, 3)
+        index = grid.index_from_lps(own.lps_from_index(corners))
+        return index.min(axis=0), index.max(axis=0)
+    centre = grid.index_from_lps(np.array([place.centre_lps_mm]))[0]
+    reach = (place.radius_mm or DEFAULT_RADIUS_MM) / np.array(grid.spacing_zyx_mm)
+    return centre - reach, centre + reach

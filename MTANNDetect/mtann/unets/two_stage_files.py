@@ -1,0 +1,42 @@
+"""Writes what MTANN and U-Net found together in one folder: all files or none."""
+
+import shutil
+from pathlib import Path
+
+from mtann.output_folder import FolderKind, replace_folder
+from mtann.report.documents import csv_text
+from mtann.report.save import RESULT_FOLDER, save_result
+from mtann.segmentation.files import SEGMENTATION_FOLDER, save_segmentation
+from mtann.unets.two_stage import TwoStageResult
+from mtann.volume import Volume
+
+PROPOSALS_FILE = "proposals.csv"
+TWO_STAGE_FOLDER = FolderKind(
+    "detection result",
+    RESULT_FOLDER.marker,
+    RESULT_FOLDER.marker_keys,
+    (*RESULT_FOLDER.patterns, *SEGMENTATION_FOLDER.patterns, PROPOSALS_FILE),
+)
+"""The files of a detection (of the findings) and of a segmentation, and a table of the proposals."""
+
+
+def save_two_stage(result: TwoStageResult, image: Volume, directory: Path | str, intended_use: str = "") -> None:
+    """Write findings, segmentation and proposals; a former result in the same place is replaced.
+
+    Args:
+        result: What was found.
+        image: The MTANN's first channel, for the picture.
+        directory: Folder to write; missing parents are made.
+        intended_use: What the models are meant for.
+
+    Raises:
+        OutputError: The folder is not a former result, cannot be written, or the disk is full; nothing is changed then.
+    """
+    with replace_folder(directory, TWO_STAGE_FOLDER) as work:
+        save_result(result.findings, image, work / "findings", intended_use)
+        save_segmentation(result.segmentation, work / "segmentation", intended_use)
+        for part in (work / "findings", work / "segmentation"):
+            for path in part.iterdir():
+                path.rename(work / path.name)
+            shutil.rmtree(part)
+        (work / PROPOSALS_FILE).write_text(csv_text(result.proposals), encoding="utf-8", newline="\n")

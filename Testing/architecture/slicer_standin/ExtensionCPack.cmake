@@ -1,0 +1,2 @@
+# Packaging itself is Slicer's business.
+standin_tell(CPACK "included")

@@ -1,0 +1,86 @@
+"""Intervals: by hand where they can be, and how often they hold the truth."""
+
+import numpy as np
+import pytest
+
+from mtann.evaluation.bootstrap import difference, mean, measure, resamples, share
+from mtann.evaluation.ranked import RankedCandidates
+
+
+def test_patients_are_drawn_with_all_their_cases():
+    draws = resamples(["p", "q", "p", "r"], draws=200)
+    assert draws.patients == 3
+    np.testing.assert_array_equal(draws.drawn[:, 0], draws.drawn[:, 2])
+    # Three patients are drawn each time.
+    assert set((draws.drawn[:, 0] + draws.drawn[:, 1] + draws.drawn[:, 3]).tolist()) == {3.0}
+
+
+def test_equal_seeds_give_equal_draws_and_names_order_them():
+    first, second = resamples(["a", "b", "c"], seed=3), resamples(["c", "a", "b"], seed=3)
+    np.testing.assert_array_equal(first.drawn[:, [2, 0, 1]], second.drawn)
+    assert (resamples(["a", "b", "c"], seed=4).drawn != first.drawn).any()
+
+
+def test_shares_and_means_by_hand():
+    weights = np.array([[1.0, 1, 1], [2, 0, 1]])
+    np.testing.assert_allclose(share([1, 0, 2], [2, 3, 2])(weights), [3 / 7, 4 / 6])
+    np.testing.assert_allclose(mean([1.0, np.nan, 4.0])(weights), [2.5, 2.0])
+    assert measure(share([0], [0]), resamples(["a"])).value is None
+
+
+def test_a_share_of_all_or_none_is_as_sure_as_its_patients_are_many():
+    # Clopper and Pearson: of n out of n, the lower end is 0.025 ** (1 / n).
+    draws = resamples([str(n) for n in range(10)])
+    every = measure(share(np.ones(10), np.ones(10)), draws, is_share=True)
+    assert (every.low, every.high) == (pytest.approx(0.025**0.1), 1.0)
+    none = measure(share(np.zeros(10), np.ones(10)), draws, is_share=True)
+    assert (none.low, none.high) == (0.0, pytest.approx(1 - 0.025**0.1))
+
+
+def test_a_difference_of_one_thing_from_itself_is_nothing():
+    draws = resamples([str(n) for n in range(12)])
+    own = share(np.arange(12) % 2, np.ones(12))
+    assert difference(own, own, draws).value == 0
+    assert (difference(own, own, draws).low, difference(own, own, draws).high) == (0, 0)
+
+
+@pytest.mark.slow
+def test_intervals_hold_the_truth_in_nine_of_ten_studies_at_least():
+    """200 simulated studies of 40 patients, one to three lesions each, whose chance to be found differs by patient.
+
+    The truth: sensitivity is the mean chance, 0.7, weighted by lesions, which are drawn apart from it. The mean
+    sensitivity's truth comes from one study of 20 000 patients.
+    """
+    random = np.random.default_rng(12)
+
+    def study(patients):
+        lesions, alarms = [], []
+        for _ in range(patients):
+            chance = random.beta(3.5, 1.5)
+            count = random.integers(1, 4)
+            lesions.append([s if random.random() < chance else -np.inf for s in random.normal(1.0, 0.5, count)])
+            alarms.append(list(random.normal(0.0, 0.6, random.poisson(2.0))))
+        return lesions, alarms
+
+    def sensitivity(lesions):
+        return share([np.isfinite(one).sum() for one in lesions], [len(one) for one in lesions])
+
+    large = study(20000)
+    truth = {
+        "sensitivity": 0.7,
+        "mean_sensitivity": float(RankedCandidates(*large).mean_sensitivity(np.ones((1, 20000)))[0]),
+        "average_precision": float(RankedCandidates(*large).average_precision(np.ones((1, 20000)))[0]),
+    }
+    held = dict.fromkeys(truth, 0)
+    for seed in range(200):
+        lesions, alarms = study(40)
+        ranked, draws = RankedCandidates(lesions, alarms), resamples([str(n) for n in range(40)], 500, seed)
+        measured = {
+            "sensitivity": measure(sensitivity(lesions), draws, is_share=True),
+            "mean_sensitivity": measure(ranked.mean_sensitivity, draws, is_share=True),
+            "average_precision": measure(ranked.average_precision, draws, is_share=True),
+        }
+        for name, one in measured.items():
+            held[name] += one.low <= truth[name] <= one.high
+    for name, count in held.items():
+        assert 0.9 <= count / 200 <= 0.99, (name, count)

@@ -1,0 +1,109 @@
+"""The ways to evaluate a first layer: each gives the reference, and the cheapest is chosen."""
+
+import numpy as np
+import pytest
+import torch
+
+import mtann.inference.scan as scanning
+from mtann.backends.computation import Computation
+from mtann.inference.layers import LevelKernel, ScanLayers, layers_of
+from mtann.inference.plan import direct_plan, fourier_plans, plan_scan
+from mtann.inference.rank import reduce_rank
+from mtann.inference.scan import scan, scan_layers
+from mtann.settings import NetworkSettings
+from unit.inference.scanned import PARITY, by_fourier, random_network, voxel_by_voxel
+
+
+@pytest.mark.parametrize(
+    ("form", "dilations", "hidden"),
+    [
+        ({"dimensions": 2}, (1, 2), (6, 4)),
+        ({"subvolume": "sphere"}, (1, 2), (6, 4)),
+        ({"subvolume": "planes"}, (2,), (5,)),
+    ],
+)
+def test_openvino_agrees_with_voxel_by_voxel(form, dilations, hidden):
+    network = random_network(NetworkSettings(**form, dilations=dilations, hidden=hidden), 2, 5)
+    images = [np.random.default_rng(seed).normal(size=(9, 14, 11)).astype(np.float32) for seed in (0, 1)]
+    expected = voxel_by_voxel(network, images)
+    how = Computation("cpu", "openvino", "fp32", "the test asks for it")
+    np.testing.assert_allclose(scan(network, images, tile_voxels=8, computation=how), expected, atol=1e-4)
+    if form == {"subvolume": "sphere"}:
+        strided = scan(network, images, tile_voxels=8, stride=2, computation=how)
+        np.testing.assert_allclose(strided, expected[:, ::2, ::2, ::2], atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_less_precision_is_taken_only_where_it_is_asked_for(backend):
+    network = random_network(NetworkSettings(dilations=(1,), hidden=(8,)), 1, 6)
+    image = np.random.default_rng(6).normal(size=(8, 9, 10)).astype(np.float32)
+    short = scan(network, [image], computation=Computation("cpu", backend, "bf16", "the test asks for it"))
+    difference = np.abs(short - voxel_by_voxel(network, [image])).max()
+    assert 1e-4 < difference < 0.05
+
+
+@pytest.mark.parametrize("size", [(3, 11, 11), (1, 15, 5), (7, 7, 7)])
+def test_kernels_of_any_size_are_scanned(size):
+    random = torch.Generator().manual_seed(0)
+    volume = torch.randn(6, 20, 22, generator=random)
+    weight, bias = torch.randn(5, 1, *size, generator=random) / 10, torch.randn(5, 1, generator=random)
+    layers = ScanLayers((LevelKernel(0, 1, weight),), 5, 5, lambda sums: sums + bias)
+    around = [n // 2 for n in reversed(size) for _ in (0, 1)]
+    padded = torch.nn.functional.pad(volume[None, None], around, mode="replicate")
+    expected = torch.conv3d(padded, weight)[0] + bias[:, :, None, None]
+    for plan in (direct_plan(layers, volume.shape, 16), *fourier_plans(layers, volume.shape, 16, (1, 1, 1))):
+        np.testing.assert_allclose(scan_layers([layers], [[volume.numpy()]], plan=plan), expected, atol=1e-5)
+
+
+def test_a_few_peaks_on_nothing_are_summed_directly():
+    network = random_network(NetworkSettings(dilations=(1,), hidden=(25,)), 1, 7)
+    image = np.random.default_rng(7).normal(size=(10, 40, 40)).astype(np.float32)
+    image[5, 20, 20] = 1e5
+    away = np.ones(image.shape, dtype=bool)
+    away[1:9, 16:25, 16:25] = False
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(scanning, "_plan", by_fourier)
+        found = scan(network, [image])
+    np.testing.assert_allclose(found[:, away], voxel_by_voxel(network, [image])[:, away], atol=PARITY)
+
+
+def test_units_that_depend_on_each_other_need_fewer_kernels():
+    network = random_network(NetworkSettings(dimensions=2, dilations=(1,), hidden=(20,)), 1, 8)
+    with torch.no_grad():
+        network.deviation.fill_(1.5)
+        network.first_weight[0, 10:] = 2 * network.first_weight[0, :10]
+        network.first_weight[1] = network.first_weight[0].flip(0)
+    layers = layers_of(network)
+    reduced = reduce_rank(layers)
+    assert (layers.units, reduced.units, reduced.members) == (40, 10, 2)
+    image = np.random.default_rng(8).normal(size=(3, 20, 20)).astype(np.float32)
+    np.testing.assert_allclose(scan(network, [image]), voxel_by_voxel(network, [image]), atol=PARITY)
+    full = random_network(NetworkSettings(dilations=(1,), hidden=(25,)), 1, 8)
+    assert reduce_rank(layers_of(full)).units == 50
+
+
+@pytest.mark.parametrize(
+    ("edge", "device", "expected"), [(3, "cpu", "direct"), (15, "cpu", "fourier"), (15, "cuda", "direct")]
+)
+def test_the_cheapest_way_follows_kernel_and_device(edge, device, expected):
+    kernel = LevelKernel(0, 1, torch.zeros(25, 1, edge, edge, edge))
+    layers = ScanLayers((kernel,), 25, 1, lambda sums: sums)
+    assert plan_scan(layers, (155, 240, 240), 64, device=device).method == expected
+
+
+def test_only_the_masks_bounding_box_is_smoothed_and_scanned(monkeypatch):
+    seen = []
+    original = scanning.level_volumes
+    monkeypatch.setattr(
+        scanning, "level_volumes", lambda channels, *more: seen.append(channels[0].shape) or original(channels, *more)
+    )
+    network = random_network(NetworkSettings(dilations=(1, 2), hidden=(4,)), 1, 9)
+    image = np.random.default_rng(9).normal(size=(40, 50, 60)).astype(np.float32)
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[20:23, 5, 30:34] = True
+    within, everywhere = scan(network, [image], mask), scan(network, [image])
+    # A kernel of 3 at dilation 2, and 2 voxels of smoothing, on either side: 8; at the front only 5 are there.
+    assert seen[0] == (3 + 16, 1 + 5 + 8, 4 + 16)
+    np.testing.assert_allclose(within[:, mask], everywhere[:, mask], atol=PARITY)
+    assert not within[:, ~mask].any()
+    assert not scan(network, [image], np.zeros_like(mask)).any()
