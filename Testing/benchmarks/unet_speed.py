@@ -66,14 +66,14 @@ def standard_plan() -> Plan:
     )
 
 
-def make_case(size: tuple[int, int, int], folder: Path) -> np.ndarray:
+def make_case(size: tuple[int, int, int], folder: Path, radii: tuple[int, int, int] = (12, 8, 4)) -> np.ndarray:
     """Four channels with three nested blobs each in three places; returns their labels."""
     random = np.random.default_rng(0)
     labels = np.zeros(size, np.uint8)
     grid = np.indices(size)
     for part in (0.25, 0.5, 0.75):
         distance = np.sqrt(((grid - (np.array(size) * (part, 0.5, 1 - part))[:, None, None, None]) ** 2).sum(0))
-        for value, radius in ((1, 12), (2, 8), (3, 4)):
+        for value, radius in enumerate(radii, start=1):
             labels[distance < radius] = value
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(4):
@@ -104,7 +104,7 @@ def make_folder(images: Path, labels: np.ndarray, root: Path, mirror: bool) -> P
     rows = np.concatenate([np.flatnonzero(truth == value)[:4000] for value in range(4)])
     design = np.column_stack([own[rows], np.ones(len(rows))])
     targets = np.eye(4)[truth[rows]]
-    solved = np.linalg.solve(design.T @ design + 1e-3 * len(rows) * np.eye(design.shape[1]), design.T @ targets)
+    solved = np.linalg.solve(design.T @ design + 3e-2 * len(rows) * np.eye(design.shape[1]), design.T @ targets)
     state = network.state_dict()
     state["decoder.seg_layers.4.weight"] = torch.from_numpy(solved[:-1].T).float().reshape(4, -1, 1, 1, 1) * 10
     state["decoder.seg_layers.4.bias"] = torch.from_numpy(solved[-1]).float() * 10
@@ -167,10 +167,10 @@ def side_by_side(root: Path, mirror: bool) -> list[dict]:
 
 
 def around(root: Path) -> list[dict]:
-    labels = make_case(LARGE, root / "images")
+    labels = make_case(LARGE, root / "images", (6, 4, 2))
     folder = make_folder(root / "images", labels, root / "model", False)
     lines = ["x_lps_mm,y_lps_mm,z_lps_mm,radius_mm"]
-    lines += [f"{LARGE[2] * (1 - part)},{LARGE[1] * 0.5},{LARGE[0] * part},12" for part in (0.25, 0.5, 0.75)]
+    lines += [f"{LARGE[2] * (1 - part)},{LARGE[1] * 0.5},{LARGE[0] * part},6" for part in (0.25, 0.5, 0.75)]
     (root / "places.csv").write_text("\n".join(lines) + "\n")
     rows, maps, patches = [], [], []
     for what, more in (("whole", ()), ("around", ("--around", str(root / "places.csv")))):
