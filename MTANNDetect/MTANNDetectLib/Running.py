@@ -122,7 +122,7 @@ class RunController:
         self._next()
 
     def cancel(self) -> None:
-        """Stop the run; nothing is added to the scene."""
+        """Stop the run; nothing more is added to the scene."""
         if self.isRunning and not self._stopping:
             self._stopping = True
             self._view.progressed(0.0, _("Stopping…"))
@@ -160,7 +160,9 @@ class RunController:
     def cancelled(self) -> None:
         """The job was stopped as asked."""
         self._finish()
-        self._view.ended(_("Cancelled. Nothing was added to the scene."), False)
+        # Of two steps the first may be done: what it found is in the scene, and stays.
+        kept = " ".join(self._sentences) or _("Nothing was added to the scene.")
+        self._view.ended(_("Cancelled. {kept}").format(kept=kept), False)
 
     def _next(self) -> None:
         request = self._request

@@ -190,17 +190,6 @@ def test_a_failure_says_cause_remedy_and_last_lines_and_leaves_the_scene(panel, 
     assert not panel.isShown("failureText")
 
 
-def test_a_failed_outline_keeps_what_was_detected_and_says_so(panel, oblique_image):
-    panel.ui.channelSelector0.setCurrentNode(oblique_image)
-    panel.ui.taskSelector.currentIndex = 2
-    panel.press("runButton")
-    panel.runner.detect()
-    panel.runner.listener.failed(Failure("Memory ran out.", "Close other programs."))
-    assert panel.ui.statusLabel.text.startswith("2 candidates reported")
-    assert panel.ui.statusLabel.text.endswith("Memory ran out. Close other programs.")
-    assert panel.rows()
-
-
 def test_an_image_removed_during_a_run_is_said_and_nothing_is_added(panel, oblique_image, scene):
     panel.ui.channelSelector0.setCurrentNode(oblique_image)
     panel.press("runButton")

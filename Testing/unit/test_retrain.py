@@ -49,6 +49,7 @@ def test_lesions_that_nobody_marked_again_are_still_found(clicked):
         assert score_at(after, ball.centre_lps_mm) > 0.7 * score_at(before, ball.centre_lps_mm)
 
 
+@pytest.mark.slow
 def test_a_rejected_candidate_scores_lower_and_the_other_lesion_does_not():
     rejected, kept = BALLS[0].centre_lps_mm, BALLS[1].centre_lps_mm
     cases = [

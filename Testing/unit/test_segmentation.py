@@ -55,6 +55,7 @@ def test_a_mask_limits_the_map():
     assert found[:, :, :22].any() and not found[:, :, 22:].any()
 
 
+@pytest.mark.slow
 def test_a_model_taught_on_points_has_no_threshold_but_takes_one():
     cases = [
         TrainingCase(

@@ -114,6 +114,7 @@ def test_lesions_are_left_out_where_there_are_few_patients():
     assert thinned_by(TAUGHT, make_plan(task="classification")) == "lesions"
 
 
+@pytest.mark.slow
 def test_a_curve_ends_at_what_all_lesions_reach():
     cases = ball_cases(2)
     plan = make_plan()

@@ -77,6 +77,7 @@ def test_figures_on_seen_cases_are_told_as_such():
     assert "flatters" in reports[0].summary or "flatter" in reports[0].summary
 
 
+@pytest.mark.slow
 def test_a_learning_curve_comes_when_asked_for():
     reports = []
     train(ball_cases(2), network=NETWORK, training=FAST, device="cpu", learning_curve=True, told=reports.append)
@@ -127,6 +128,7 @@ def test_experts_bring_combined_scores_and_an_example(trained):
     assert without.experts == ()
 
 
+@pytest.mark.slow
 def test_classification_is_reported_on_the_given_candidates():
     cases = [with_non_lesions(case) for case in ball_cases(2)]
     reports = []

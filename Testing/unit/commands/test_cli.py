@@ -77,6 +77,7 @@ def test_an_explanation_comes_with_the_result_when_asked_for(model, image, tmp_p
     assert "Why these scores" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_list_is_run_again_where_another_explanation_is_wanted(model, image, tmp_path, capsys):
     cases = write_list(tmp_path / "cases.csv", [{"case": "c", "patient": "p", "t1c": str(image)}])
     common = ("detect", "--cases", cases, "--model", model, "--output", tmp_path / "out", "--json")
@@ -102,6 +103,7 @@ def write_list(path, rows):
     return path
 
 
+@pytest.mark.slow
 def test_a_list_of_cases_is_run_and_resumed(model, tmp_path, capsys):
     for seed in (1, 2):
         write_volume(balls(seed).volume, tmp_path / f"i{seed}.nii.gz")

@@ -81,6 +81,7 @@ def test_the_candidates_of_a_result_are_scored_as_they_were_given(model, image, 
     assert [one["score"] for one in second] == pytest.approx([one["score"] for one in first], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_chosen_values_of_a_label_map_are_candidates(model, image, tmp_path, capsys):
     labels = np.zeros(GRID.shape_zyx, dtype=np.uint8)
     labels[8:12, 10:14, 10:14] = 2

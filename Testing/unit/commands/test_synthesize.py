@@ -68,6 +68,7 @@ def test_the_origin_of_every_lesion_is_told(scan, tmp_path):
     assert (folder / "preview.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_files(scan, tmp_path):
     for name in ("a", "b"):
         assert run("synthesize", scan, "--output", tmp_path / name, *FAST) == 0

@@ -39,6 +39,7 @@ def test_near_the_border_the_weights_are_normalised_inside_the_volume():
     radius=st.floats(1.5, 15.0),
     offset=st.tuples(*[st.floats(-0.5, 0.5)] * 3),
 )
+@pytest.mark.slow
 def test_a_ball_of_any_size_gives_its_strongest_peak_at_its_centre_and_scores_high(radius, offset):
     centre = np.array([24, 24, 24]) + offset
     likelihood = ball((49, 49, 49), centre, radius)

@@ -72,6 +72,7 @@ def test_lesions_are_brighter_than_what_surrounds_them(phantom):
 
 
 @pytest.mark.parametrize("spacing_mm", [0.8, 1.2])
+@pytest.mark.slow
 def test_other_spacings_show_the_same_head(phantom, spacing_mm):
     other = head_phantom(SEED, spacing_mm)
     assert other.lesions == phantom.lesions

@@ -112,6 +112,7 @@ def test_a_slice_has_a_picture_too() -> None:
     assert captions == ["Axial  S 15.0 mm", "what the score hangs on"]
 
 
+@pytest.mark.slow
 def test_an_explained_result_is_a_result_and_replaceable(tmp_path: Path) -> None:
     explanation = make_explanation(RESULT, channels=2)
     for _ in range(2):
