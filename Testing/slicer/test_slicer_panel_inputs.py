@@ -153,8 +153,10 @@ def test_models_of_the_same_name_are_told_apart(monkeypatch, scene, oblique_imag
 def test_models_with_too_many_channels_are_told(monkeypatch, scene):
     panel = Panel(monkeypatch, Logic((ONE, TWO, FIVE)))
     assert panel.ui.modelSelector.count == 2
-    assert panel.ui.statusLabel.text.startswith("Choose images and a model. Not listed, because")
+    assert panel.ui.statusLabel.text.startswith("Not listed, because")
     assert "at most 4 images: five." in panel.ui.statusLabel.text
+    panel = Panel(monkeypatch, Logic((ONE, TWO)))
+    assert panel.ui.statusLabel.text == ""
     panel = Panel(monkeypatch, Logic((FIVE,)))
     assert panel.ui.statusLabel.text.startswith("Not listed, because")
     assert not panel.ui.runButton.enabled

@@ -92,18 +92,16 @@ def shortSummary(model: ModelChoice) -> str:
 
 
 def invitation(models: Sequence[ModelChoice], most: int) -> str:
-    """What to do first, and which models the panel has too few rows for."""
+    """What to do where there is no model, and which models the panel has too few rows for; else nothing."""
     if not models:
         return _("There is no model yet. Teach one below, or add a folder with a model.")
-    sentences = [_("Choose images and a model.")] if any(fits(model, most) for model in models) else []
-    if unfit := [model.name for model in models if not fits(model, most)]:
-        sentences.append(
-            _(
-                "Not listed, because the panel takes at most {most} images: {names}. "
-                "Use MTANNDetectLogic().detect in the Python console."
-            ).format(most=most, names=", ".join(unfit))
-        )
-    return " ".join(sentences)
+    unfit = [model.name for model in models if not fits(model, most)]
+    if not unfit:
+        return ""
+    return _(
+        "Not listed, because the panel takes at most {most} images: {names}. "
+        "Use MTANNDetectLogic().detect in the Python console."
+    ).format(most=most, names=", ".join(unfit))
 
 
 def fits(model: ModelChoice, most: int) -> bool:
