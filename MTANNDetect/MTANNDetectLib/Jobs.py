@@ -86,6 +86,9 @@ class Runner(Protocol):
     def warmUp(self, ready: Callable[[], None], failed: Callable[[Failure], None]) -> None:
         """Prepare for the first job, so that it starts at once; call one of both once that is done."""
 
+    def load(self, model: Path) -> None:
+        """Get a model ready for the next job, in place of one that still waits for that; a failure is not told."""
+
     def submit(self, job: Job, listener: Listener) -> None:
         """Start a job; the listener is told of everything else, perhaps before this returns."""
 

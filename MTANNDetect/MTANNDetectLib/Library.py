@@ -8,6 +8,8 @@ from types import ModuleType
 
 from mtann.errors import MissingPackageError
 
+from .Translation import _
+
 
 def libraryModule(name: str) -> ModuleType:
     """Import a part of the library such as ``"mtann.pipeline"``.
@@ -22,13 +24,16 @@ def libraryModule(name: str) -> ModuleType:
         if package in ("", "mtann", "MTANNDetectLib"):
             raise  # A defect of ours, no missing package.
         raise MissingPackageError(
-            f"MTANNDetect needs the Python package '{package}', which could not be loaded ({error}). {_remedy(package)}"
+            _("MTANNDetect needs the Python package '{package}', which could not be loaded ({error}). {remedy}").format(
+                package=package, error=error, remedy=_remedy(package)
+            )
         ) from error
 
 
 def _remedy(package: str) -> str:
     if package == "torch":
-        return (
-            "Install the PyTorch extension, restart Slicer, open the module 'PyTorch Utils' and install PyTorch there."
-        )
-    return f"In Slicer's Python console, run: slicer.util.pip_install('{package}')"
+        return _("Press 'Install' in the MTANNDetect panel; it gets PyTorch through the PyTorch extension.")
+    return _(
+        "Press 'Install' in the MTANNDetect panel; where that is not offered, run in Slicer's Python console: "
+        "slicer.util.pip_install('{package}')"
+    ).format(package=package)

@@ -14,6 +14,7 @@ from mtann.geometry import Geometry
 
 from .Coordinates import flipped
 from .Spaces import worldFromLocal
+from .Translation import _
 
 if TYPE_CHECKING:
     from mtann.detection.candidate import DetectionResult
@@ -78,7 +79,7 @@ def restricted(
         likelihood=result.likelihood.with_array(np.where(box | (labels > 0), result.likelihood.array, 0)),
         candidate_map=result.candidate_map.with_array(labels),
         candidates=tuple(replace(one, id=number) for number, one in enumerate(kept, start=1)),
-        warnings=(*result.warnings, f"Only the region '{roiNode.GetName()}' was looked at."),
+        warnings=(*result.warnings, _leftOut(roiNode)),
     )
 
 
@@ -103,5 +104,9 @@ def insideOnly(
         result,
         label_map=cut,
         labels=tuple(labels),
-        warnings=(*result.warnings, f"Only the region '{roiNode.GetName()}' was looked at."),
+        warnings=(*result.warnings, _leftOut(roiNode)),
     )
+
+
+def _leftOut(roiNode: slicer.vtkMRMLMarkupsROINode) -> str:
+    return _("Findings outside the region '{name}' were left out.").format(name=roiNode.GetName())

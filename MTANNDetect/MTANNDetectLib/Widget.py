@@ -72,6 +72,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         self.refreshScene()
 
     _ready = _warm = False
+    _loaded: Path | None = None
 
     @property
     def isBusy(self) -> bool:
@@ -109,6 +110,14 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         if not self._warm and not self.setup.isMissing:
             self._warm = True
             self._runner.warmUp(self.onRunning, self.onNotReady)
+        self._loadModel()
+
+    def _loadModel(self) -> None:
+        """Have the chosen model loaded ahead of its first run, once the user has come to the module."""
+        model = self.inputs.model
+        if self._warm and model is not None and model.directory != self._loaded and not self.isBusy:
+            self._loaded = model.directory
+            self._runner.load(model.directory)
 
     def onInstalled(self) -> None:
         """Everything is there now: go on."""
@@ -117,7 +126,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
 
     def onNotReady(self, failure: Failure) -> None:
         """Nothing can be computed yet: say why; the next visit tries again."""
-        self._warm = False
+        self._warm, self._loaded = False, None
         self.told(failure.text)
 
     def refreshModels(self) -> None:
@@ -145,6 +154,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         """Model or images changed."""
         if self._ready:
             self.run.showModel()
+            self._loadModel()
             self.teach.update()
             self.parameters.store()
 
@@ -160,6 +170,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
         if self._ready:
             self.run.showDevices()
             self.run.update()
+            self._loadModel()
             self.teach.update()
 
     def _connectChoices(self) -> None:

@@ -25,6 +25,9 @@ class Worker(Protocol):
     def machine(self, onDone: Any = None) -> WorkerJob:
         """Ask what the worker computes with."""
 
+    def loadInWorker(self, model: Path) -> WorkerJob:
+        """Load a model ahead of the first run."""
+
     def closeWorker(self) -> None:
         """End the worker process."""
 
@@ -39,6 +42,7 @@ class WorkerRunner:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._job: WorkerJob | None = None
+        self._loading: WorkerJob | None = None
         self._devices: tuple[ComputeDevice, ...] = ()
         self._folder: Path | None = None
 
@@ -55,6 +59,11 @@ class WorkerRunner:
                 failed(_failure(job))
 
         self._worker.machine(done)
+
+    def load(self, model: Path) -> None:
+        """Load a model ahead of the first run; what is wrong with it, that run tells."""
+        self._dropLoading()
+        self._loading = self._worker.loadInWorker(model)
 
     def submit(self, job: Job, listener: Listener) -> None:
         """Hand the job to the worker; returns at once."""
@@ -74,6 +83,7 @@ class WorkerRunner:
             else:
                 listener.cancelled()
 
+        self._dropLoading()
         arguments = self._arguments(job)
         self._job = self._worker.submit(job.kind, arguments, onProgress=progressed, onDone=done)
 
@@ -122,6 +132,12 @@ class WorkerRunner:
             tuple(curve.sensitivity.tolist()) if curve else (),
             bool(result.get("seen", False)),
         )
+
+    def _dropLoading(self) -> None:
+        """Forget a model that waits to be loaded; one that is being loaded is let be: stopping may kill the worker."""
+        if self._loading is not None and self._loading.state is JobState.WAITING:
+            self._loading.cancel()
+        self._loading = None
 
     def _dropFolder(self) -> None:
         if self._folder is not None:

@@ -23,5 +23,5 @@ def require(package: str, feature: str, install: str | None = None) -> ModuleTyp
         name = install or package
         raise MissingPackageError(
             f"{feature} needs the Python package '{name}', which could not be loaded ({error}). "
-            f"In 3D Slicer, install it from the MTANNDetect panel; elsewhere run: pip install {name}"
+            f"In 3D Slicer, press 'Install' in the MTANNDetect panel; elsewhere run: pip install {name}"
         ) from error

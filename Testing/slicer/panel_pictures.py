@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "MTANNDetect" / "Resources" / "Screenshots"
 WIDTH = 400
 STATES = ("start", "ready", "running", "failure", "findings", "review", "teach")
+DEMO_MODEL = "head-phantom-t1c"
 COMMITTED = ("panel-ready-light", "panel-findings-light", "panel-findings-dark", "panel-teach-light")
 
 
@@ -174,7 +175,7 @@ def _running(panel) -> None:
 
 class _Clock:
     def inWords(self, _now: float, _fraction: float, message: str) -> str:
-        return f"{message}, about 15 s left"
+        return f"{message}, about 9 s left"
 
 
 def _failure(panel) -> None:
@@ -188,6 +189,9 @@ def _failure(panel) -> None:
 
 
 def _findings(panel) -> None:
+    from mtann.models.catalogue import locate_model
+
+    panel.panel.inputs.chooseModel(str(locate_model(DEMO_MODEL)))
     _ready(panel)
     panel.press("runButton")
     panel.runner.listener.finished(_result(panel.runner.jobs[-1]))
@@ -238,7 +242,7 @@ def _result(job):
         likelihood=result.likelihood.with_array(likelihood),
         candidate_map=result.candidate_map.with_array(labels),
         candidates=tuple(candidates),
-        model=replace(result.model, name="head-phantom-t1c", version="1.0.0"),
+        model=replace(result.model, name=DEMO_MODEL, version="1.0.0"),
         warnings=(),
     )
 

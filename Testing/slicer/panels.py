@@ -75,6 +75,10 @@ class Runner:
         self.cancels = 0
         self.closed = False
         self.known = ()
+        self.loaded = []
+
+    def load(self, model):
+        self.loaded.append(model)
 
     def warmUp(self, ready, failed):
         self.warm = (ready, failed)

@@ -126,7 +126,7 @@ def test_a_region_cuts_the_outline_too(panel, oblique_image, scene):
     panel.runner.outline()
     volume = float(re.search(r"lesion ([\d.]+) ml", panel.ui.statusLabel.text)[1])
     assert 0.05 < volume < 0.14
-    assert "Only the region 'box' was looked at." in panel.ui.statusLabel.text
+    assert "Findings outside the region 'box' were left out." in panel.ui.statusLabel.text
 
 
 def test_outlining_alone_asks_for_no_threshold(panel, oblique_image):
@@ -220,7 +220,7 @@ def test_a_region_leaves_out_what_lies_outside(panel, oblique_image, scene):
     assert [one.id for one in session.findings] == [1]
     assert np.allclose(session.worldOf(1), other, atol=0.01)
     assert not np.allclose(place, other, atol=1)
-    assert "Only the region 'box' was looked at." in panel.ui.statusLabel.text
+    assert "Findings outside the region 'box' were left out." in panel.ui.statusLabel.text
     roi.SetCenter(500, 0, 0)
     panel.press("runButton")
     panel.runner.detect()

@@ -35,6 +35,7 @@ def test_what_is_missing_is_shown_first(fresh):
     fresh.panel.enter()
     # Nobody starts a worker that could not work.
     assert not hasattr(fresh.runner, "warm")
+    assert fresh.runner.loaded == []
 
 
 def test_installing_goes_on_to_the_models_and_the_worker(fresh):
@@ -43,6 +44,7 @@ def test_installing_goes_on_to_the_models_and_the_worker(fresh):
     assert fresh.installer.installs == 1
     assert not fresh.isShown("setupSection")
     assert fresh.ui.modelSelector.currentText == "one (MTANN, bundled)"
+    assert fresh.runner.loaded == [ONE.directory]
     ready, failed = fresh.runner.warm
     fresh.runner.known = (ComputeDevice("cpu", "Processor"),)
     ready()
@@ -92,4 +94,36 @@ def test_every_control_explains_itself_where_torch_is_absent(fresh):
 def test_nothing_is_shown_where_everything_is_there(monkeypatch, scene):
     panel = Panel(monkeypatch)
     assert not panel.isShown("setupSection")
+    panel.panel.cleanup()
+
+
+def test_the_chosen_model_is_loaded_ahead_of_its_first_run(monkeypatch, scene, oblique_image):
+    panel = Panel(monkeypatch)
+    first, second = (model.directory for model in panel.logic.listed[:2])
+    panel.ui.modelSelector.currentIndex = 1
+    panel.ui.modelSelector.currentIndex = 0
+    # A panel that nobody has come to yet starts nothing.
+    assert panel.runner.loaded == []
+    panel.panel.enter()
+    panel.panel.enter()
+    assert panel.runner.loaded == [first]
+    panel.ui.modelSelector.currentIndex = 1
+    assert panel.runner.loaded == [first, second]
+    panel.ui.modelSelector.currentIndex = 0
+    panel.ui.channelSelector0.setCurrentNode(oblique_image)
+    panel.press("runButton")
+    # During a run nothing is loaded; what was chosen meanwhile is loaded after it.
+    panel.ui.modelSelector.currentIndex = 1
+    assert panel.runner.loaded == [first, second, first]
+    panel.runner.detect()
+    assert panel.runner.loaded == [first, second, first, second]
+    panel.panel.cleanup()
+
+
+def test_after_a_worker_that_could_not_start_the_next_visit_loads_again(monkeypatch, scene):
+    panel = Panel(monkeypatch)
+    panel.panel.enter()
+    panel.runner.warm[1](Failure("The worker cannot be started.", "Restart Slicer."))
+    panel.panel.enter()
+    assert panel.runner.loaded == [ONE.directory, ONE.directory]
     panel.panel.cleanup()
