@@ -60,8 +60,11 @@ def read_study(
 
     Raises:
         CasesError: A case of the references has no prediction, a case stands twice, or a file cannot be used.
+        SettingsError: The threshold is no finite number.
     """
     how = how or Reading()
+    if how.threshold is not None and not np.isfinite(how.threshold):
+        raise SettingsError(f"The threshold must be a finite number; found {how.threshold}.")
     true, found = read_references(references, how), predictions_in(predictions, how)
     missing = [case.case for case in true if case.case not in found]
     if missing:

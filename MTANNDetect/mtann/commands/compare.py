@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     comparison = compare(first, second, rule, draws=arguments.draws, seed=arguments.seed, run=Run(console.progress))
     comparison = replace(comparison, notes=(*dict.fromkeys((*notes, *more)), *comparison.notes))
     save_comparison(comparison, comparison_page(comparison), arguments.output)
+    console.say(f"  {'':<80} {'A':>8} {'B':>8}  {'A − B':>8} (95 % interval)")
     for name, one in comparison.figures.items():
         console.say(
             f"  {words_of(name):<80} {figure_words(one.first):>8} {figure_words(one.second):>8}  "

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from mtann.errors import SettingsError
+
 FloatArray = npt.NDArray[np.float64]
 Statistic = Callable[[FloatArray], FloatArray]
 """From weights (draws, cases) to values (draws,); not-a-number where a draw leaves nothing to measure."""
@@ -54,7 +56,14 @@ class Resamples:
 
 
 def resamples(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> Resamples:
-    """Draw patients with replacement, as many as there are, each with all its cases."""
+    """Draw patients with replacement, as many as there are, each with all its cases.
+
+    Raises:
+        SettingsError: The number of draws or the seed is negative.
+    """
+    for name, number in (("draws", draws), ("seed", seed)):
+        if number < 0:
+            raise SettingsError(f"The bootstrap's {name} must not be negative; found {number}.")
     unique, place = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
     count = len(unique)
     random = np.random.default_rng([seed, 11])

@@ -82,7 +82,8 @@ def resolve_segmentation(card: ModelCard, threshold: float | None = None) -> Thr
             "or found none of them. Teach one on label maps, or give a threshold."
         )
     return Threshold(
-        own.threshold, f"the model's own, of Dice coefficient {own.dice:.2f} in {own.cases} cases, on {own.chosen_on}"
+        own.threshold,
+        f"the model's own threshold, of Dice coefficient {own.dice:.2f} in {own.cases} cases, on {own.chosen_on}",
     )
 
 

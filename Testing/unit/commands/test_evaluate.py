@@ -96,4 +96,16 @@ def test_compare_says_what_one_model_alone_found(study, tmp_path, capsys):
     assert document["mcnemar_lesions"] == {"a_only": 2, "b_only": 2, "p": 1.0}
     assert document["mcnemar_cases"] == {"a_only": 2, "b_only": 0, "p": 0.5}
     assert "McNemar" in (output / "report.html").read_text(encoding="utf-8")
-    assert "JAFROC" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0].split() == ["A", "B", "A", "−", "B", "(95", "%", "interval)"]
+    assert "JAFROC" in said.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--threshold", "nan", "finite number"), ("--draws", "-1", "negative"), ("--seed", "-1", "negative")],
+)
+def test_numbers_that_make_no_sense_are_refused_in_one_line(study, tmp_path, capsys, option, value, said):
+    assert evaluate(study, tmp_path / "out", option, value) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

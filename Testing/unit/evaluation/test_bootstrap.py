@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mtann.errors import SettingsError
 from mtann.evaluation.bootstrap import difference, mean, measure, resamples, share
 from mtann.evaluation.ranked import RankedCandidates
 
@@ -19,6 +20,13 @@ def test_equal_seeds_give_equal_draws_and_names_order_them():
     first, second = resamples(["a", "b", "c"], seed=3), resamples(["c", "a", "b"], seed=3)
     np.testing.assert_array_equal(first.drawn[:, [2, 0, 1]], second.drawn)
     assert (resamples(["a", "b", "c"], seed=4).drawn != first.drawn).any()
+
+
+def test_negative_draws_and_seeds_are_refused_in_words():
+    with pytest.raises(SettingsError, match="draws must not be negative; found -1"):
+        resamples(["a", "b"], draws=-1)
+    with pytest.raises(SettingsError, match="seed must not be negative; found -2"):
+        resamples(["a", "b"], seed=-2)
 
 
 def test_shares_and_means_by_hand():
