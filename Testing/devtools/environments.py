@@ -51,7 +51,7 @@ class Environment:
 ENVIRONMENTS = {
     "demo": Environment(ROOT / ".venv", (".",), CONSTRAINTS, "mtann, torch"),
     "test": Environment(
-        ROOT / ".venv", (".[dev,slicer-tests]",), CONSTRAINTS, "mtann, torch, pytest", includes=("demo",)
+        ROOT / ".venv", (".[dev,openvino,slicer-tests]",), CONSTRAINTS, "mtann, torch, pytest", includes=("demo",)
     ),
     "newest slicer-core": Environment(
         ROOT / ".venv-slicer", ("slicer-core", "vtk"), CONSTRAINTS_SLICER, "slicer", over="test"

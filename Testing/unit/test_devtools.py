@@ -59,7 +59,7 @@ def test_an_environment_with_more_does_for_the_one_with_less_and_not_the_other_w
     ensure("demo")
     kinds(ran)
     ensure("test")
-    assert "-e .[dev,slicer-tests]" in ran[1]
+    assert "-e .[dev,openvino,slicer-tests]" in ran[1]
     assert kinds(ran) == [PIP, INSTALL, CHECK]
     ensure("demo")
     assert ran == []

@@ -94,6 +94,10 @@ def peak_bytes() -> int | None:
     """The most memory that this process has held so far; None on Windows."""
     if sys.platform == "win32":
         return None
+    # Linux's getrusage also counts what the process that started this one held.
+    own = _kilobytes_of("/proc/self/status", "VmHWM:")
+    if own is not None:
+        return own * 1024
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -109,10 +113,16 @@ def _sysconf(name: str) -> int | None:
 
 def _available() -> int | None:
     """Memory that programs can get without swapping."""
+    free = _kilobytes_of("/proc/meminfo", "MemAvailable:")
+    return None if free is None else free * 1024
+
+
+def _kilobytes_of(file: str, name: str) -> int | None:
+    """A figure from one of the tables that Linux keeps; None where there is none."""
     try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+        for line in Path(file).read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
     except (OSError, ValueError):
         return None
     return None

@@ -33,6 +33,7 @@ _CLASSES = {
     "ModelReference": "mtann.detection.candidate",
     "InputReference": "mtann.detection.candidate",
     "DetectionResult": "mtann.detection.candidate",
+    "Computation": "mtann.backends.computation",
     "Segmentation": "mtann.segmentation.result",
     "SegmentationSettings": "mtann.segmentation.result",
     "SegmentedLabel": "mtann.segmentation.result",

@@ -1,6 +1,8 @@
 """What the worker says of the machine is what the machine has."""
 
 import os
+import subprocess
+import sys
 
 from mtann.backends.computation import choose_computation
 from mtann.version import VERSION
@@ -35,4 +37,14 @@ def test_the_peak_is_what_the_process_has_held():
     block = bytearray(before + 50 * 2**20)
     block[::4096] = b"x" * len(block[::4096])
     assert peak_bytes() - before > 40 * 2**20
+    del block
+
+
+def test_the_peak_of_the_process_that_started_this_one_does_not_count():
+    block = bytearray(400 * 2**20)
+    block[::4096] = b"x" * len(block[::4096])
+    code = "from mtann.worker.machine import peak_bytes; print(peak_bytes())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300 * 2**20
     del block
