@@ -13,6 +13,7 @@ from mtann.volume import Volume
 from .ChannelAdapter import volumesFromNodes
 from .LesionAdapter import lesionsFromNode, maskFromNode
 from .Library import libraryModule
+from .Translation import _
 
 if TYPE_CHECKING:
     from mtann.cases import TrainingCase
@@ -91,7 +92,9 @@ def _named(volumeNodes: VolumeNodes) -> tuple[tuple[str, ...], list[VolumeNode]]
         return tuple(volumeNodes), list(volumeNodes.values())
     if isinstance(volumeNodes, str):
         raise ImageError(
-            f"A volume node is needed, not the name '{volumeNodes}'. Use slicer.util.getNode('{volumeNodes}')."
+            _("A volume node is needed, not the name '{name}'. Use slicer.util.getNode('{name}').").format(
+                name=volumeNodes
+            )
         )
     if volumeNodes is None or hasattr(volumeNodes, "GetID"):
         return (), [volumeNodes]
@@ -107,6 +110,8 @@ def requireStillThere(node: VolumeNode) -> None:
     if slicer.mrmlScene.IsNodePresent(node):
         return
     raise CasesError(
-        f"The volume '{node.GetName()}' was removed from the scene during the run, so its result was dropped. "
-        "Load the volume again and repeat the run."
+        _(
+            "The volume '{name}' was removed from the scene during the run, so its result was "
+            "dropped. Load the volume again and repeat the run."
+        ).format(name=node.GetName())
     )

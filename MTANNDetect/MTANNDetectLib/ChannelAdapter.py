@@ -18,6 +18,7 @@ from mtann.volume import Volume
 
 from .Coordinates import geometryFromIjkToRas, ijkToRasFromGeometry
 from .Spaces import linearMatrix, transformBetween, transformedPoints
+from .Translation import _
 from .VolumeAdapter import volumeFromNode
 
 _LATTICE_POINTS = 17
@@ -34,7 +35,7 @@ def volumesFromNodes(nodes: Sequence[slicer.vtkMRMLScalarVolumeNode]) -> tuple[V
         GeometryError: A node cannot be placed in the first one's coordinates.
     """
     if not nodes:
-        raise ImageError("No volume was given. Choose at least one volume.")
+        raise ImageError(_("No volume was given. Choose at least one volume."))
     first, *others = nodes
     reference = volumeFromNode(first)
     moved = [volumeInSpaceOf(volumeFromNode(node), node, reference.geometry, first) for node in others]
@@ -118,8 +119,10 @@ def _requireOverlap(volume: Volume, indexTransform: vtk.vtkGeneralTransform, gri
     index = transformedPoints(indexTransform, lattice)
     if not volume.geometry.contains_index(index[:, ::-1]).any():
         raise GeometryError(
-            f"'{name}' does not overlap the first volume in space under its parent transform. "
-            "Check that both belong to the same patient and that the transform is the right one."
+            _(
+                "'{name}' does not overlap the first volume in space under its parent transform. Check "
+                "that both belong to the same patient and that the transform is the right one."
+            ).format(name=name)
         )
 
 

@@ -14,6 +14,8 @@ import vtk
 from mtann.errors import GeometryError
 from mtann.geometry import FloatArray, Geometry
 
+from .Translation import _
+
 _SIGNS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -31,7 +33,7 @@ def geometryFromIjkToRas(shapeZyx: Sequence[int], ijkToRas: npt.ArrayLike, name:
     try:
         return Geometry.from_matrix(shapeZyx, np.diag([*_SIGNS, 1.0]) @ np.asarray(ijkToRas, dtype=np.float64))
     except GeometryError as error:
-        raise GeometryError(f"The volume '{name}' cannot be used: {error}") from error
+        raise GeometryError(_("The volume '{name}' cannot be used: {error}").format(name=name, error=error)) from error
 
 
 def ijkToRasFromGeometry(geometry: Geometry) -> FloatArray:

@@ -21,6 +21,8 @@ import slicer.util
 
 from mtann.errors import CancelledError, MissingPackageError
 
+from .Translation import _
+
 REQUIREMENTS_FILE = Path(__file__).resolve().parent.parent / "Resources" / "requirements.txt"
 REQUESTER = "MTANNDetect"
 
@@ -28,7 +30,7 @@ _TORCH_AT_LEAST = "2.5"
 _SLOW_TORCH = "2.9"
 _SLICERS_OWN = ("numpy", "scipy", "SimpleITK", "vtk", "torch")
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)\s*>=\s*(?P<version>[\d.]+)")
-_TORCH_EXTENSION = (
+_TORCH_EXTENSION = _(
     "Open the Extensions Manager, install the extension 'PyTorch', restart Slicer, and press the button again."
 )
 
@@ -58,10 +60,10 @@ class Missing:
         """In a sentence, what is missing; empty if nothing is."""
         if not self:
             return ""
-        return (
-            f"MTANNDetect needs Python packages that are not installed yet: {', '.join(self.names)}. "
-            "Press 'Install' to download and install them; you are asked before anything happens."
-        )
+        return _(
+            "MTANNDetect needs Python packages that are not installed yet: {names}. Press 'Install' "
+            "to download and install them; you are asked before anything happens."
+        ).format(names=", ".join(self.names))
 
 
 def whatIsMissing() -> Missing:
@@ -77,10 +79,10 @@ def torchWarning() -> str:
     """What to know about the installed PyTorch; empty if there is nothing to know."""
     if not (_installedVersion("torch") or "").startswith(f"{_SLOW_TORCH}."):
         return ""
-    return (
-        f"PyTorch {_SLOW_TORCH} computes 3-D networks in mixed precision about four times slower than other versions. "
-        "Install another version with the module 'PyTorch Utils'."
-    )
+    return _(
+        "PyTorch {version} computes 3-D networks in mixed precision about four times slower "
+        "than other versions. Install another version with the module 'PyTorch Utils'."
+    ).format(version=_SLOW_TORCH)
 
 
 def requirements() -> tuple[str, ...]:
@@ -113,39 +115,47 @@ def install(report: Callable[[str], None] | None = None) -> None:
         return
     if _isTesting():
         raise MissingPackageError(
-            f"In Slicer's testing mode nothing is installed. Missing: {', '.join(missing.names)}. "
-            "Start Slicer without --testing and press 'Install'."
+            _(
+                "In Slicer's testing mode nothing is installed. Missing: {names}. Start Slicer without "
+                "--testing and press 'Install'."
+            ).format(names=", ".join(missing.names))
         )
     say = report or (lambda text: None)
     if missing.torch:
-        say("Installing PyTorch; this may take some minutes…")
+        say(_("Installing PyTorch; this may take some minutes…"))
         _installTorch()
     # Asked for again: with PyTorch there, pip does not choose one by itself.
     if packages := whatIsMissing().packages:
-        say(f"Installing {', '.join(Missing(packages=packages).names)}…")
+        say(_("Installing {names}…").format(names=", ".join(Missing(packages=packages).names)))
         _installPackages(packages)
     if left := whatIsMissing():
         raise MissingPackageError(
-            f"After the installation these are still missing: {', '.join(left.names)}. Restart Slicer and look again; "
-            "if they are still missing, see the Python console for what pip said."
+            _(
+                "After the installation these are still missing: {names}. Restart Slicer and look again; "
+                "if they are still missing, see the Python console for what pip said."
+            ).format(names=", ".join(left.names))
         )
-    say("Everything that MTANNDetect needs is installed.")
+    say(_("Everything that MTANNDetect needs is installed."))
 
 
 def _installTorch() -> None:
     try:
         utils = importlib.import_module("PyTorchUtils")
     except ImportError as error:
-        raise MissingPackageError(f"PyTorch is installed by the extension 'PyTorch'. {_TORCH_EXTENSION}") from error
+        raise MissingPackageError(
+            _("PyTorch is installed by the extension 'PyTorch'. {remedy}").format(remedy=_TORCH_EXTENSION)
+        ) from error
     try:
         torch = utils.PyTorchUtilsLogic().installTorch(askConfirmation=True, torchVersionRequirement=torchRequirement())
     except (OSError, RuntimeError, ValueError, subprocess.CalledProcessError) as error:
         raise MissingPackageError(
-            f"PyTorch could not be installed ({error}). Check the internet connection and the free disk space, "
-            "or install it with the module 'PyTorch Utils', which shows more."
+            _(
+                "PyTorch could not be installed ({error}). Check the internet connection and the free "
+                "disk space, or install it with the module 'PyTorch Utils', which shows more."
+            ).format(error=error)
         ) from error
     if torch is None:
-        raise CancelledError("PyTorch was not installed, since you declined. Nothing was changed.")
+        raise CancelledError(_("PyTorch was not installed, since you declined. Nothing was changed."))
 
 
 def _installPackages(packages: Sequence[str]) -> None:
@@ -156,8 +166,10 @@ def _installPackages(packages: Sequence[str]) -> None:
             _pip(packages, constraints)
         except subprocess.CalledProcessError as error:
             raise MissingPackageError(
-                f"pip could not install {', '.join(packages)} (exit code {error.returncode}). Check the internet "
-                "connection and the free disk space; the Python console shows what pip said."
+                _(
+                    "pip could not install {packages} (exit code {code}). Check the internet connection and "
+                    "the free disk space; the Python console shows what pip said."
+                ).format(packages=", ".join(packages), code=error.returncode)
             ) from error
 
 
@@ -171,14 +183,16 @@ def _pip(packages: Sequence[str], constraints: Path) -> None:
                 packaging.load_requirements(str(REQUIREMENTS_FILE)), constraints=str(constraints), requester=REQUESTER
             )
         except RuntimeError as error:
-            raise CancelledError("The packages were not installed, since you declined. Nothing was changed.") from error
+            raise CancelledError(
+                _("The packages were not installed, since you declined. Nothing was changed.")
+            ) from error
         return
-    question = (
-        f"MTANNDetect needs these Python packages: {', '.join(packages)}. They are downloaded from the Python Package "
-        "Index and installed into Slicer. Continue?"
-    )
+    question = _(
+        "MTANNDetect needs these Python packages: {packages}. They are downloaded from the "
+        "Python Package Index and installed into Slicer. Continue?"
+    ).format(packages=", ".join(packages))
     if not slicer.util.confirmOkCancelDisplay(question, REQUESTER):
-        raise CancelledError("The packages were not installed, since you declined. Nothing was changed.")
+        raise CancelledError(_("The packages were not installed, since you declined. Nothing was changed."))
     slicer.util.pip_install([*packages, "--constraint", str(constraints)])
 
 

@@ -12,6 +12,7 @@ from mtann.errors import OutputError
 from .Library import libraryModule
 from .SubjectHierarchy import placeBeside
 from .Transaction import allOrNothing
+from .Translation import _
 from .VolumeAdapter import updateNodeFromVolume
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ def _addSegment(node: slicer.vtkMRMLSegmentationNode, number: int, label: "Segme
         ids.InsertNextValue(segmentId)
         if not slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(carrier, node, ids):
             raise OutputError(
-                f"The segment '{label.name}' could not be made from the label map. "
-                "Try again; if it happens again, send Slicer's error log to the developers."
+                _(
+                    "The segment '{name}' could not be made from the label map. Try again; if it happens again, "
+                    "send Slicer's error log to the developers."
+                ).format(name=label.name)
             )
     else:
         # Nothing was found: the label is listed all the same, or its absence would look like an oversight.

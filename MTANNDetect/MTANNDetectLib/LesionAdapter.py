@@ -15,6 +15,7 @@ from mtann.volume import Volume
 from .ChannelAdapter import volumeInSpaceOf
 from .Coordinates import flipped, geometryFromIjkToRas
 from .Spaces import transformBetween, transformedPoints
+from .Translation import _
 from .VolumeAdapter import labelVolumeFromNode
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def _pointsLps(node: slicer.vtkMRMLMarkupsFiducialNode, imageNode: slicer.vtkMRM
     ]
     if not placed:
         raise CasesError(
-            f"The point list '{node.GetName()}' holds no placed point. Place one at the centre of each lesion."
+            _("The point list '{name}' holds no placed point. Place one at the centre of each lesion.").format(
+                name=node.GetName()
+            )
         )
     local = transformedPoints(transformBetween(None, imageNode.GetParentTransformNode()), world[placed])
     return flipped(local)
@@ -81,15 +84,17 @@ def _labelsInSpaceOf(
     node: slicer.vtkMRMLNode, imageNode: slicer.vtkMRMLScalarVolumeNode, imageGeometry: Geometry
 ) -> Volume:
     if node is None:
-        raise CasesError("No lesions or mask were given. Choose a point list, label map or segmentation.")
+        raise CasesError(_("No lesions or mask were given. Choose a point list, label map or segmentation."))
     if node.IsA(_SEGMENTATION_CLASS):
         labels = _labelsFromSegmentation(node)
     elif node.IsA("vtkMRMLVolumeNode"):
         labels = labelVolumeFromNode(node)
     else:
         raise CasesError(
-            f"'{node.GetName()}' is a {node.GetNodeTagName()} node, which can mark no lesions or mask. "
-            "Choose a point list, a label map or a segmentation."
+            _(
+                "'{name}' is a {kind} node, which can mark no lesions or mask. Choose a point list, a "
+                "label map or a segmentation."
+            ).format(name=node.GetName(), kind=node.GetNodeTagName())
         )
     return volumeInSpaceOf(labels, node, imageGeometry, imageNode, nearest=True)
 
@@ -99,12 +104,16 @@ def _labelsFromSegmentation(node: slicer.vtkMRMLSegmentationNode) -> Volume:
     representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     if not node.GetSegmentation().ContainsRepresentation(representation):
         raise ImageError(
-            f"The segmentation '{name}' has no voxels (binary labelmap representation). "
-            "Create that representation in the Segmentations module."
+            _(
+                "The segmentation '{name}' has no voxels (binary labelmap representation). Create that "
+                "representation in the Segmentations module."
+            ).format(name=name)
         )
     image = slicer.vtkOrientedImageData()
     if not node.GenerateMergedLabelmapForAllSegments(image) or image.GetNumberOfPoints() == 0:
-        raise ImageError(f"The segmentation '{name}' is empty. Draw something in it, or choose another one.")
+        raise ImageError(
+            _("The segmentation '{name}' is empty. Draw something in it, or choose another one.").format(name=name)
+        )
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     ijkToRas = slicer.util.arrayFromVTKMatrix(matrix)

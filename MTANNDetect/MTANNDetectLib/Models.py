@@ -10,6 +10,7 @@ from mtann.errors import ModelError, MTANNError
 
 from .Library import libraryModule
 from .Presenters.ModelsPresenter import ADDED_FOLDER, BUNDLED, OWN, ModelChoice, Point
+from .Translation import _
 
 _LIST_FILE = "added-models.json"
 _NNUNET_FILES = ("dataset.json", "plans.json")
@@ -56,7 +57,9 @@ def addFolder(folder: Path) -> ModelChoice:
     folder = folder.resolve()
     choice = modelIn(folder)
     if not (choice.canDetect or choice.canOutline):
-        raise ModelError(f"The model in '{folder.name}' does not look for lesions. Choose another folder.")
+        raise ModelError(
+            _("The model in '{name}' does not look for lesions. Choose another folder.").format(name=folder.name)
+        )
     _writeAdded([*(one for one in _addedFolders() if one != folder), folder])
     return choice
 
@@ -72,12 +75,14 @@ def removeModel(choice: ModelChoice) -> None:
         return
     own = libraryModule("mtann.models.catalogue").user_models()
     if choice.origin != OWN or choice.directory.parent != own:
-        raise ModelError(f"'{choice.name}' came with MTANNDetect and cannot be removed.")
+        raise ModelError(_("'{name}' came with MTANNDetect and cannot be removed.").format(name=choice.name))
     try:
         shutil.rmtree(choice.directory)
     except OSError as error:
         raise ModelError(
-            f"The model '{choice.name}' could not be deleted ({error.strerror}). Close what uses it and try again."
+            _("The model '{name}' could not be deleted ({reason}). Close what uses it and try again.").format(
+                name=choice.name, reason=error.strerror
+            )
         ) from error
 
 
@@ -91,7 +96,7 @@ def _choiceFromCard(card: Any, folder: Path, origin: str) -> ModelChoice:
     return ModelChoice(
         name=folder.name,
         channels=tuple(card.channel_names),
-        summary=f"Finds: {className}. {card.description} {card.intended_use}",
+        summary=_("Finds: {what}. {more}").format(what=className, more=f"{card.description} {card.intended_use}"),
         directory=folder,
         kind=card.kind,
         origin=origin,
@@ -130,7 +135,7 @@ def _networks(card: Any) -> int:
 def _cardLines(card: Any) -> tuple[str, ...]:
     lines = [f"{card.name} {card.version}: {card.purpose}"]
     lines += [text for text in (card.description, card.intended_use) if text]
-    lines.append(f"Taught on {card.taught_on}.")
+    lines.append(_("Taught on {taught_on}.").format(taught_on=card.taught_on))
     lines += list(card.results)
     lines += list(card.notes)
     return tuple(lines)
@@ -144,26 +149,34 @@ def _nnunetIn(folder: Path, origin: str) -> ModelChoice:
         names = tuple(channels[key] for key in sorted(channels, key=int))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"'{folder.name}' has a dataset.json that cannot be read ({error}). Choose a trained nnU-Net v2 folder."
+            _("'{name}' has a dataset.json that cannot be read ({error}). Choose a trained nnU-Net v2 folder.").format(
+                name=folder.name, error=error
+            )
         ) from error
     folds = sorted(path.name for path in folder.glob("fold_*") if any(path.glob("checkpoint_*.pth")))
     if not folds:
         raise ModelError(
-            f"'{folder.name}' holds no trained fold (fold_*/checkpoint_*.pth). Choose the folder of a trainer, such as "
-            "nnUNetTrainer__nnUNetPlans__3d_fullres."
+            _(
+                "'{name}' holds no trained fold (fold_*/checkpoint_*.pth). Choose the folder of a "
+                "trainer, such as nnUNetTrainer__nnUNetPlans__3d_fullres."
+            ).format(name=folder.name)
         )
     what = ", ".join(labels)
     licence = str(dataset.get("licence") or dataset.get("license") or "")
     return ModelChoice(
         name=folder.parent.name if folder.name.startswith("nnUNetTrainer") else folder.name,
         channels=names,
-        summary=f"Outlines: {what}. nnU-Net v2, {len(folds)} fold(s).",
+        summary=_("Outlines: {what}. nnU-Net v2, {count} fold(s).").format(what=what, count=len(folds)),
         directory=folder,
         kind="nnunet",
         origin=origin,
         className=what,
         licence=licence,
-        card=(f"nnU-Net v2 folder {folder.name}", f"Outlines: {what}.", f"Folds: {', '.join(folds)}."),
+        card=(
+            _("nnU-Net v2 folder {name}").format(name=folder.name),
+            _("Outlines: {what}.").format(what=what),
+            _("Folds: {names}.").format(names=", ".join(folds)),
+        ),
         canDetect=False,
         canOutline=True,
         members=len(folds),
@@ -185,7 +198,9 @@ def _writeAdded(folders: Iterable[Path]) -> None:
         path.write_text(json.dumps([str(folder) for folder in folders]), encoding="utf-8")
     except OSError as error:
         raise ModelError(
-            f"The list of added models could not be written ({error.strerror}): '{path.name}' in the user data folder."
+            _("The list of added models could not be written ({reason}): '{name}' in the user data folder.").format(
+                reason=error.strerror, name=path.name
+            )
         ) from error
 
 

@@ -7,7 +7,7 @@ import vtk
 
 from .Translation import _
 
-_RATE, _SENSITIVITY = "False alarms a case", "Sensitivity"
+_RATE, _SENSITIVITY = _("False alarms a case"), _("Sensitivity")
 
 
 def frocPlot(fpPerCase: Sequence[float], sensitivity: Sequence[float], name: str, seen: bool) -> object:

@@ -50,7 +50,9 @@ def voxelsInBox(
         inside[z] = insideBox(roiNode, points, imageNode).reshape(geometry.shape_zyx[1:])
     if not inside.any():
         raise SettingsError(
-            f"The region '{roiNode.GetName()}' does not touch the first image. Move the box onto it, or choose none."
+            _("The region '{name}' does not touch the first image. Move the box onto it, or choose none.").format(
+                name=roiNode.GetName()
+            )
         )
     return inside
 

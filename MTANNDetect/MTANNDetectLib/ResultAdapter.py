@@ -18,6 +18,7 @@ from .Spaces import isRigidToWorld, turnToWorldDegrees
 from .SubjectHierarchy import placeBeside
 from .TableAdapter import tableNodeFromFindings
 from .Transaction import allOrNothing
+from .Translation import _
 
 if TYPE_CHECKING:
     from mtann.detection.candidate import DetectionResult
@@ -118,13 +119,18 @@ def _warnings(result: "DetectionResult", inputNode: slicer.vtkMRMLScalarVolumeNo
     warnings = list(result.warnings)
     if not isRigidToWorld(inputNode):
         warnings.append(
-            f"The parent transform of '{name}' scales or bends space: diameters and volumes are measured "
-            "in the volume's own space, not as displayed."
+            _(
+                "The parent transform of '{name}' scales or bends space: diameters and volumes are "
+                "measured in the volume's own space, not as displayed."
+            ).format(name=name)
         )
     if turnToWorldDegrees(inputNode, _cornersRas(result.likelihood.geometry)) > _LARGEST_TURN_DEGREES:
         warnings.append(
-            f"The parent transform of '{name}' turns it: axial diameters are measured in the volume's own axial plane, "
-            "not in the displayed one, and the model is given the image in its own orientation."
+            _(
+                "The parent transform of '{name}' turns it: axial diameters are measured in the volume's "
+                "own axial plane, not in the displayed one, and the model is given the image in its own "
+                "orientation."
+            ).format(name=name)
         )
     return tuple(warnings)
 

@@ -14,6 +14,7 @@ from mtann.errors import MTANNError
 from mtann.volume import Volume
 
 from .Library import libraryModule
+from .Translation import _
 from .VolumeAdapter import LABEL_MAP_CLASS, SCALAR_CLASS, nodeFromVolume
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def loadSample(source: Any) -> list[Any]:
     try:
         return _downloaded(source)
     except (OSError, ValueError, RuntimeError) as error:
-        slicer.util.showStatusMessage(f"No download ({error}); making the phantom here…", 5000)
+        slicer.util.showStatusMessage(_("No download ({error}); making the phantom here…").format(error=error), 5000)
         return makeSample(files)
 
 
@@ -95,5 +96,5 @@ def _downloaded(source: Any) -> list[Any]:
         load = slicer.util.loadVolume if _CLASSES[file] == SCALAR_CLASS else slicer.util.loadLabelVolume
         nodes.append(load(str(path), {"name": _NODE_NAMES[file]}))
     if None in nodes:
-        raise MTANNError("A downloaded sample could not be read.")
+        raise MTANNError(_("A downloaded sample could not be read."))
     return nodes

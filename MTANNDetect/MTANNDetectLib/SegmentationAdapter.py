@@ -16,6 +16,7 @@ from mtann.volume import Volume
 
 from .Colours import candidateColour
 from .Coordinates import ijkToRasFromGeometry
+from .Translation import _
 
 if TYPE_CHECKING:
     from mtann.detection.candidate import Candidate, DetectionResult
@@ -92,8 +93,10 @@ def _addSegment(
     segment.AddRepresentation(representation, image)
     if not node.GetSegmentation().AddSegment(segment, segmentId(candidate.id)):
         raise OutputError(
-            f"The segment of candidate {candidate.id} could not be added to '{node.GetName()}'. "
-            "Try again; if it happens again, send Slicer's error log to the developers."
+            _(
+                "The segment of candidate {number} could not be added to '{name}'. Try again; if it happens "
+                "again, send Slicer's error log to the developers."
+            ).format(number=candidate.id, name=node.GetName())
         )
 
 

@@ -15,6 +15,7 @@ from .Coordinates import flipped
 from .Library import libraryModule
 from .Review.Findings import Finding
 from .Spaces import worldFromLocal
+from .Translation import _
 
 if TYPE_CHECKING:
     from mtann.detection.candidate import Candidate
@@ -122,8 +123,9 @@ def candidatesFromTable(tableNode: slicer.vtkMRMLTableNode) -> tuple["Candidate"
     missing = [column.name for column in _COLUMNS if column.name not in present]
     if missing:
         raise CasesError(
-            f"The table '{tableNode.GetName()}' lacks the column(s) {', '.join(missing)}. "
-            "Choose a table that MTANNDetect made."
+            _("The table '{name}' lacks the column(s) {missing}. Choose a table that MTANNDetect made.").format(
+                name=tableNode.GetName(), missing=", ".join(missing)
+            )
         )
     return tuple(
         _candidateFromRow({c.name: c.kind(table.GetColumnByName(c.name).GetValue(row)) for c in _COLUMNS})

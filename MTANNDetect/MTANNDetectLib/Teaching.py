@@ -85,18 +85,22 @@ class TeachController:
             ModelError: The name is taken or cannot be a model's, or the folder cannot be moved.
         """
         if self.taught is None:
-            raise ModelError("There is no taught model to keep. Train one first.")
+            raise ModelError(_("There is no taught model to keep. Train one first."))
         if problem := TeachPresenter.whyNotName(name):
             raise ModelError(problem)
         target: Path = libraryModule("mtann.models.catalogue").user_models() / name.strip()
         if target.exists():
-            raise ModelError(f"You have a model '{name.strip()}' already. Give this one another name.")
+            raise ModelError(
+                _("You have a model '{name}' already. Give this one another name.").format(name=name.strip())
+            )
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(str(self.taught.folder), str(target))
         except OSError as error:
             raise ModelError(
-                f"The model could not be put among yours ({error.strerror}). Check the disk, and try again."
+                _("The model could not be put among yours ({reason}). Check the disk, and try again.").format(
+                    reason=error.strerror
+                )
             ) from error
         self.taught = None
         self._view.teachingChanged()
@@ -176,7 +180,7 @@ def casesFromFile(path: str) -> "tuple[tuple[TrainingCase, ...], tuple[str, ...]
     """
     cases = libraryModule("mtann.cases")
     if not Path(path).is_file():
-        raise CasesError(f"There is no file '{Path(path).name}'. Choose the list of cases again.")
+        raise CasesError(_("There is no file '{name}'. Choose the list of cases again.").format(name=Path(path).name))
     rows = cases.read_case_list(path, needs=("lesions",))
     return tuple(cases.load_training_case(row) for row in rows), tuple(rows[0].channels)
 

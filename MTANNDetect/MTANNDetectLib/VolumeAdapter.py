@@ -11,6 +11,7 @@ from mtann.errors import ImageError
 from mtann.volume import Volume
 
 from .Coordinates import geometryFromIjkToRas, ijkToRasFromNode, setIjkToRas
+from .Translation import _
 
 SCALAR_CLASS = "vtkMRMLScalarVolumeNode"
 LABEL_MAP_CLASS = "vtkMRMLLabelMapVolumeNode"
@@ -41,8 +42,10 @@ def checkImage(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """
     if node is not None and node.IsA(LABEL_MAP_CLASS):
         raise ImageError(
-            f"'{node.GetName()}' is a label map, but an image is needed here. Choose a scalar volume, "
-            "or convert the label map in the Volumes module if it really holds an image."
+            _(
+                "'{name}' is a label map, but an image is needed here. Choose a scalar volume, or "
+                "convert the label map in the Volumes module if it really holds an image."
+            ).format(name=node.GetName())
         )
     _requireScalarVoxels(node)
 
@@ -81,23 +84,31 @@ def _volume(node: slicer.vtkMRMLScalarVolumeNode, name: str | None) -> Volume:
 
 def _requireScalarVoxels(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     if node is None:
-        raise ImageError("No volume was given where an image is needed. Choose a volume.")
+        raise ImageError(_("No volume was given where an image is needed. Choose a volume."))
     name = node.GetName()
     if not node.IsA("vtkMRMLVolumeNode"):
         kind = node.GetNodeTagName()
-        raise ImageError(f"'{name}' is a {kind} node, but a scalar volume is needed. Choose a volume.")
+        raise ImageError(
+            _("'{name}' is a {kind} node, but a scalar volume is needed. Choose a volume.").format(name=name, kind=kind)
+        )
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
-        raise ImageError(f"The volume '{name}' holds no voxels. Load or choose a volume with image data.")
+        raise ImageError(
+            _("The volume '{name}' holds no voxels. Load or choose a volume with image data.").format(name=name)
+        )
     components = image.GetNumberOfScalarComponents()
     if components != 1:
         raise ImageError(
-            f"The volume '{name}' has {components} values a voxel (colour or vector), but one is needed. "
-            "Extract one component, or convert it with the Vector to Scalar Volume module."
+            _(
+                "The volume '{name}' has {components} values a voxel (colour or vector), but one is "
+                "needed. Extract one component, or convert it with the Vector to Scalar Volume module."
+            ).format(name=name, components=components)
         )
     if node.GetClassName() not in (SCALAR_CLASS, LABEL_MAP_CLASS):
         raise ImageError(
-            f"'{name}' is a {node.GetClassName()}, but a scalar volume is needed. Convert it in the Volumes module."
+            _("'{name}' is a {kind}, but a scalar volume is needed. Convert it in the Volumes module.").format(
+                name=name, kind=node.GetClassName()
+            )
         )
 
 

@@ -17,6 +17,7 @@ from mtann.worker.failures import MORE_DISK, Failure, failure_of
 from mtann.worker.protocol import PROTOCOL, ProtocolError
 from mtann.worker.values import Parcel, from_json, to_json
 
+from .Translation import _
 from .WorkerDeath import failureOfDeath
 from .WorkerJob import Job, JobProgress, JobState
 from .WorkerProcess import EXITED, WorkerProcess
@@ -205,10 +206,10 @@ class WorkerClient:
         if (event.get("protocol"), event.get("mtann")) == (PROTOCOL, VERSION):
             process.ready = True
             return
-        message = (
-            f"The worker is of version {event.get('mtann')} of MTANNDetect, but this is {VERSION}. "
-            "Restart Slicer, so that both are the same."
-        )
+        message = _(
+            "The worker is of version {theirs} of MTANNDetect, but this is {version}. Restart "
+            "Slicer, so that both are the same."
+        ).format(theirs=event.get("mtann"), version=VERSION)
         process.kill()
         self._process = None
         if self._running is not None:
@@ -246,6 +247,8 @@ class WorkerClient:
 def _failureOfStart(error: Exception) -> Failure:
     if isinstance(error, OSError):
         return Failure(
-            "disk", f"The worker cannot be started ({error}).", f"Check the folder's permissions. {MORE_DISK}"
+            "disk",
+            _("The worker cannot be started ({error}).").format(error=error),
+            _("Check the folder's permissions. {remedy}").format(remedy=MORE_DISK),
         )
     return failure_of(error)

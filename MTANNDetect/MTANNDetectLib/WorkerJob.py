@@ -7,6 +7,8 @@ from typing import Any
 
 from mtann.worker.failures import Failure
 
+from .Translation import _
+
 
 class JobState(Enum):
     """Where a job stands; it ends in one of the last three."""
@@ -40,8 +42,12 @@ class JobProgress:
         if self.remaining_s is None:
             return self.message
         if self.remaining_s < 60:
-            return f"{self.message} (about {max(1, round(self.remaining_s))} s left)"
-        return f"{self.message} (about {round(self.remaining_s / 60)} min left)"
+            return _("{message} (about {seconds} s left)").format(
+                message=self.message, seconds=max(1, round(self.remaining_s))
+            )
+        return _("{message} (about {minutes} min left)").format(
+            message=self.message, minutes=round(self.remaining_s / 60)
+        )
 
 
 class Job:

@@ -18,6 +18,7 @@ from .LabelAdapter import nodesFromSegmentation
 from .LesionAdapter import lesionsFromNode
 from .Library import libraryModule
 from .ResultAdapter import nodesFromResult
+from .Translation import _
 from .WorkerClient import WorkerClient
 from .WorkerJob import Job, JobState
 
@@ -73,7 +74,7 @@ class WorkerCalls:
             self.worker.processEvents()
             time.sleep(0.01)
         if job.state is JobState.CANCELLED:
-            raise CancelledError("Stopped at the user's request; nothing was written.")
+            raise CancelledError(_("Stopped at the user's request; nothing was written."))
         if job.failure is not None:
             raise MTANNError(job.failure.text)
         return job.result

@@ -13,6 +13,8 @@ from mtann.errors import MTANNError
 from mtann.worker.parent import is_alive
 from mtann.worker.protocol import FOLDER_PREFIX
 
+from .Translation import _
+
 MODULE_FOLDER = Path(__file__).resolve().parent.parent
 """What holds ``mtann``: the worker runs the very library that this side uses."""
 
@@ -49,8 +51,11 @@ def pythonExecutable() -> Path:
     if python.name.lower().startswith("python") and python.is_file():
         return python
     raise MTANNError(
-        "No Python was found to run the worker with: Slicer's folder should hold bin/PythonSlicer. "
-        "Install Slicer again, or use MTANNDetectLogic().detect in the Python console, which needs no worker."
+        _(
+            "No Python was found to run the worker with: Slicer's folder should hold "
+            "bin/PythonSlicer. Install Slicer again, or use MTANNDetectLogic().detect in the Python "
+            "console, which needs no worker."
+        )
     )
 
 

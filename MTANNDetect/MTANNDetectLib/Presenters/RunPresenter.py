@@ -185,5 +185,9 @@ def thresholdFromText(text: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise SettingsError(f"The threshold must be a number or blank for the model's own; found '{text}'. Correct it.")
+        raise SettingsError(
+            _("The threshold must be a number or blank for the model's own; found '{text}'. Correct it.").format(
+                text=text
+            )
+        )
     return value

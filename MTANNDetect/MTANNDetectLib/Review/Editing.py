@@ -12,6 +12,7 @@ from mtann.errors import CasesError
 from mtann.geometry import Geometry
 
 from ..Library import libraryModule
+from ..Translation import _
 from .Findings import ACCEPTED, ADDED, Finding, byId, ordered
 from .Parts import ball, grown, halves
 
@@ -62,7 +63,7 @@ def relabelled(findings: Sequence[Finding], numbers: Sequence[int], className: s
     """
     name = className.strip()
     if not name:
-        raise CasesError("A finding's name cannot be blank. Type what it is, such as 'metastasis'.")
+        raise CasesError(_("A finding's name cannot be blank. Type what it is, such as 'metastasis'."))
     changed = [
         replace(one, candidate=replace(one.candidate, class_name=name)) if one.id in numbers else one
         for one in findings
@@ -78,7 +79,7 @@ def merged(findings: Sequence[Finding], grid: Grid, numbers: Sequence[int]) -> C
     """
     parts = [one for one in findings if one.id in numbers]
     if len(parts) < 2:
-        raise CasesError("Merging needs two or more findings. Select their rows while holding Ctrl.")
+        raise CasesError(_("Merging needs two or more findings. Select their rows while holding Ctrl."))
     kept = parts[0]
     box = _boxOf(grid.labels, [one.id for one in parts])
     block = grid.labels[box].copy()
@@ -101,7 +102,11 @@ def split(findings: Sequence[Finding], grid: Grid, number: int) -> Change:
     box = _boxOf(grid.labels, [number])
     inside = grid.labels[box] == number
     if np.count_nonzero(inside) < 2:
-        raise CasesError(f"Finding {number} is a single voxel and cannot be split. Reject it or leave it whole.")
+        raise CasesError(
+            _("Finding {number} is a single voxel and cannot be split. Reject it or leave it whole.").format(
+                number=number
+            )
+        )
     first, second = halves(inside, grid.geometry)
     another = max(one.id for one in findings) + 1
     block = grid.labels[box].copy()
@@ -132,7 +137,7 @@ def added(
     """
     index = np.round(grid.geometry.index_from_lps(centreLpsMm)).astype(int)
     if not grid.geometry.contains_index(index):
-        raise CasesError("The place lies outside the image that was searched. Choose one inside it.")
+        raise CasesError(_("The place lies outside the image that was searched. Choose one inside it."))
     here = int(grid.labels[tuple(index)])
     if here and any(one.id == here for one in findings):
         return decided(findings, (here,), ACCEPTED)
@@ -160,7 +165,7 @@ def _boxOf(labels: LabelMap, numbers: Sequence[int]) -> Box:
     for axis in range(3):
         there = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
         if not len(there):
-            raise CasesError("The candidate map holds no voxel of this finding. Run the detection again.")
+            raise CasesError(_("The candidate map holds no voxel of this finding. Run the detection again."))
         spans.append(slice(int(there[0]), int(there[-1]) + 1))
     return tuple(spans)
 

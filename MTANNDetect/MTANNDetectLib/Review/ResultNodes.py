@@ -13,6 +13,7 @@ import slicer
 
 from mtann.errors import CasesError
 
+from ..Translation import _
 from .About import About
 
 _MARK = "MTANNDetect.result"
@@ -67,13 +68,17 @@ def nodesOfResult(tableNode: slicer.vtkMRMLTableNode) -> ResultNodes:
         CasesError: It is no table of ours, or one of its nodes was deleted.
     """
     if not isResult(tableNode):
-        raise CasesError(f"The table '{tableNode.GetName()}' holds no result of MTANNDetect. Choose another one.")
+        raise CasesError(
+            _("The table '{name}' holds no result of MTANNDetect. Choose another one.").format(name=tableNode.GetName())
+        )
     found = {name: tableNode.GetNodeReference(role) for name, role in _ROLES.items()}
     gone = [role.partition(".")[2] for name, role in _ROLES.items() if found[name] is None]
     if gone:
         raise CasesError(
-            f"The result '{tableNode.GetName()}' is no longer whole: its {', '.join(gone)} was deleted from the scene. "
-            "Delete what is left of it, and run again."
+            _(
+                "The result '{name}' is no longer whole: its {gone} was deleted from the scene. Delete "
+                "what is left of it, and run again."
+            ).format(name=tableNode.GetName(), gone=", ".join(gone))
         )
     return ResultNodes(tableNode=tableNode, **found)
 
@@ -89,8 +94,10 @@ def channelsOfResult(tableNode: slicer.vtkMRMLTableNode) -> dict[str, slicer.vtk
     gone = [name for name, node in zip(names, nodes, strict=True) if node is None]
     if gone:
         raise CasesError(
-            f"The image(s) {', '.join(gone)} of the result '{tableNode.GetName()}' were deleted from the scene. "
-            "Load them again and repeat the run."
+            _(
+                "The image(s) {gone} of the result '{name}' were deleted from the scene. Load them again "
+                "and repeat the run."
+            ).format(gone=", ".join(gone), name=tableNode.GetName())
         )
     return dict(zip(names, nodes, strict=True))
 

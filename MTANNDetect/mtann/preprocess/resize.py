@@ -121,8 +121,8 @@ class Resize:
 
 
 def new_shape(shape: Sequence[int], spacing: Sequence[float], new_spacing: Sequence[float]) -> tuple[int, ...]:
-    """The size of a grid of another spacing over the same extent."""
-    return tuple(round(old / new * n) for old, new, n in zip(spacing, new_spacing, shape, strict=True))
+    """The size of a grid of another spacing over the same extent; at least one voxel, also of a thinner image."""
+    return tuple(max(1, round(old / new * n)) for old, new, n in zip(spacing, new_spacing, shape, strict=True))
 
 
 def make_resize(

@@ -141,7 +141,7 @@ def labels_on_grid(case: CroppedCase, labels: Array, configuration: Configuratio
     """A label map of the case, on the first channel's grid, brought onto a configuration's."""
     size, spacing = grid_of(case, configuration)
     way = make_resize(case.cropped_size, size, case.spacing, spacing, order=1)
-    return resize_labels(np.ascontiguousarray(case.cut(labels)).astype(np.int16), way, run)
+    return resize_labels(np.ascontiguousarray(case.cut(labels)).astype(np.int32), way, run)
 
 
 def with_labels(case: UNetCase, labels: IntArray, plan: Plan) -> UNetCase:

@@ -12,6 +12,7 @@ from mtann.models.provenance import software_versions
 from mtann.planning.plan import Configuration, Plan
 from mtann.preprocess.unet import label_values
 from mtann.progress import Run
+from mtann.training.unet.checkpoint import CHECKPOINT_FILE
 from mtann.training.unet.lesson import Lesson
 from mtann.training.unet.loop import fit_unet
 from mtann.training.unet.memory import memory_told
@@ -89,7 +90,7 @@ def train_fold(training: Training, name: str, fold: str, run: Run | None = None)
     lesson = _prepare_all(training, configuration, fold, Run())
     directory = training.folder(name, fold)
     directory.mkdir(parents=True, exist_ok=True)
-    if processes.is_first:
+    if processes.is_first and not (directory / CHECKPOINT_FILE).is_file():  # else the checkpoint's own stay
         how = {"settings": training.settings.model_dump(mode="json"), "software": software_versions()}
         write_json(directory / SETTINGS_FILE, {"schema_version": 1, "configuration": name, "fold": fold, **how})
     network = make_network(training.plan, configuration, training.settings.seed)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtann.data_set import LabelledCase
+from mtann.errors import OutputError
 from mtann.inference.answers import Answers
 from mtann.inference.labels import Block, blocks, label_type, labels_of, probabilities_of
 from mtann.inference.tiles import make_tiles
@@ -115,7 +116,7 @@ class Validator:
         whole = uncropped(found, cropped)
         directory.mkdir(parents=True, exist_ok=True)
         if kept is not None:
-            np.savez_compressed(probability_file(directory, case), probabilities=kept)
+            _keep(kept, probability_file(directory, case))
         write_volume(volumes[0].with_array(whole, case.case), label_file(directory, case))
         return compare(whole, labels.array, self.plan)
 
@@ -155,6 +156,21 @@ def label_file(directory: Path, case: LabelledCase) -> Path:
 def probability_file(directory: Path, case: LabelledCase) -> Path:
     """Where a case's probabilities are: (output, three axes), of the cropped case, in the network's order of axes."""
     return directory / f"{case.case}.npz"
+
+
+def _keep(probabilities: Probabilities, path: Path) -> None:
+    """Write probabilities under another name first: a file that a killed run left half would count as done."""
+    work = path.with_name(f".{path.name}.partial")
+    try:
+        with work.open("wb") as file:
+            np.savez_compressed(file, probabilities=probabilities)
+        work.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"The probabilities '{path}' cannot be written ({error.strerror or error}). Free space, and run again."
+        ) from error
+    finally:
+        work.unlink(missing_ok=True)
 
 
 def read_probabilities(directory: Path, case: LabelledCase) -> Probabilities:

@@ -31,6 +31,10 @@ NEWER = (
 )
 
 
+_GRACE_S = 0.5
+"""How long a job may go on once the parent has asked for the end and closed the input."""
+
+
 class Server:
     """Answers requests until it is told to shut down or its input ends.
 
@@ -48,13 +52,18 @@ class Server:
         self._session = Session(folder)
         self._waiting: queue.Queue[Request | None] = queue.Queue()
         self._stopped: set[int] = set()
+        self._ending = False
+        self._idle = threading.Event()
+        self._idle.set()
 
     def run(self) -> None:
         """Serve; returns once told to shut down."""
         self._send({"event": "ready", "protocol": PROTOCOL, "mtann": VERSION})
         threading.Thread(target=self._listen, name="requests", daemon=True).start()
         while (request := self._waiting.get()) is not None:
+            self._idle.clear()
             self._do(request)
+            self._idle.set()
 
     def _listen(self) -> None:
         """Read requests until the input ends: then the parent is gone, and nobody waits for an answer."""
@@ -62,7 +71,9 @@ class Server:
             while not line.endswith(b"\n") and (more := self._incoming.readline(LONGEST_LINE)):
                 line = line[: LONGEST_LINE + 1] + more[-1:]  # too long: only its end is looked for
             self._take(line)
-        leave(self._folder)
+        # A parent that asks for the end may close the input behind it: no reason for haste, unless a job goes on.
+        if not (self._ending and self._idle.wait(_GRACE_S)):
+            leave(self._folder)
 
     def _take(self, line: bytes) -> None:
         """Queue one request, or do at once what cannot wait."""
@@ -84,6 +95,7 @@ class Server:
 
     def _do_at_once(self, request: Request) -> None:
         if request.command == "shutdown":
+            self._ending = True
             self._waiting.put(None)
             self._send({"event": "result", "id": request.id, "result": None})
             return

@@ -133,3 +133,10 @@ def test_a_wrong_number_of_images_and_an_empty_image_are_refused():
         crop_case([volume(noise(3, 3, 3))], plan(channels=2))
     with pytest.raises(ImageError, match="the value 0.0 in every voxel"):
         crop_case([volume(np.zeros((3, 3, 3)))], plan())
+
+
+def test_label_values_beyond_16_bits_with_a_sign_are_kept():
+    labels = np.zeros((4, 4, 4), dtype=np.uint16)
+    labels[1:3, 1:3, 1:3] = 40_000
+    case = crop_case([volume(noise(4, 4, 4))], plan())
+    np.testing.assert_array_equal(labels_on_grid(case, labels, configuration()), labels)

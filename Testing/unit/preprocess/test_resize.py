@@ -71,6 +71,12 @@ def test_the_size_of_the_new_grid_is_rounded():
     assert new_shape((10, 11, 3), (1.0, 2.0, 3.0), (2.0, 0.75, 3.0)) == (5, 29, 3)
 
 
+def test_an_image_thinner_than_half_a_voxel_of_the_new_grid_keeps_one():
+    assert new_shape((2, 8, 8), (1.0, 1.0, 1.0), (5.0, 1.0, 1.0)) == (1, 8, 8)
+    way = make_resize((2, 8, 8), (1, 8, 8), (1.0, 1.0, 1.0), (5.0, 1.0, 1.0), order=3)
+    np.testing.assert_allclose(resize_image(np.full((2, 8, 8), 7, dtype=np.float32), way), 7, rtol=1e-5)
+
+
 def test_parts_of_an_axis_need_only_their_support():
     axis = make_axis(200, 500, 1)
     assert axis.support(0, 10) == (0, 5)

@@ -67,6 +67,14 @@ def test_the_same_command_again_trains_nothing_anew(trained, capsys):
     assert "progress.png" in capsys.readouterr().out
 
 
+def test_refused_settings_do_not_replace_those_of_the_checkpoint(trained, capsys):
+    folder, fold = trained
+    before = (fold / "settings.json").read_text()
+    assert main(command("unet", folder, "--fold", 1, "--folds", 2, "--epochs", 7)) == 2
+    assert "other cases, plan or settings" in capsys.readouterr().err
+    assert (fold / "settings.json").read_text() == before
+
+
 def test_all_learns_from_every_case_and_says_that_its_figures_flatter(tmp_path, capsys):
     folder = write_data_set(tmp_path, 2)
     assert main(command("unet", folder, "--fold", "all", "--output", tmp_path / "out")) == 0
