@@ -46,7 +46,9 @@ def subgroups(
             )
             continue
         if unknown := values.count(""):
-            notes.append(f"Column '{column}' is empty in {unknown} case(s), which count among the others of each group.")
+            notes.append(
+                f"Column '{column}' is empty in {unknown} case(s), which count among the others of each group."
+            )
         groups[column] = tuple(
             _group(value, np.array([own == value for own in values]), figures, draws) for value in known
         )
@@ -89,4 +91,6 @@ def _difference(figure: Figure, own: Resamples, others: Resamples) -> Measured:
     if not np.isfinite(value):
         return Measured(None)
     drawn = figure.statistic(own.drawn) - figure.statistic(others.drawn)
-    return Measured(value, *percentile_interval(drawn, min(own.patients, others.patients)))
+    low, high = percentile_interval(drawn, min(own.patients, others.patients))
+    # Where no draw differs, as of two shares of 1, nothing is known of how others may differ.
+    return Measured(value) if low == high else Measured(value, low, high)

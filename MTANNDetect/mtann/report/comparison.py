@@ -100,7 +100,10 @@ def differences_csv(comparison: Comparison) -> str:
     for name, one in comparison.figures.items():
         values = (one.first.value, one.second.value, one.difference.value, one.difference.low, one.difference.high)
         writer.writerow([name, *("" if value is None else repr(round(value, 6)) for value in values), ""])
-    for name, test in (("lesion.found_by_one_alone", comparison.lesions), ("case.right_by_one_alone", comparison.cases)):
+    for name, test in (
+        ("lesion.found_by_one_alone", comparison.lesions),
+        ("case.right_by_one_alone", comparison.cases),
+    ):
         counts = (test.first_only, test.second_only, test.first_only - test.second_only)
         writer.writerow([name, *counts, "", "", repr(float(f"{test.p:.6g}"))])
     return file.getvalue()
