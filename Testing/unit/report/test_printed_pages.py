@@ -28,11 +28,13 @@ PAPER_PX = 695
 """What A4 leaves between its margins, at 96 pixels an inch."""
 BOX, OTHER = ((2, 5), (2, 5), (2, 5)), ((2, 5), (10, 13), (10, 13))
 CONTENT_POLICY = re.compile(r"<meta http-equiv=[^>]*>")
-MEASURE = """<!DOCTYPE html><title>-</title><iframe style="width:{width}px;height:900px;border:0" srcdoc="{page}"></iframe>
+MEASURE = """<!DOCTYPE html><title>-</title>
+<iframe style="width:{width}px;height:900px;border:0" srcdoc="{page}"></iframe>
 <script>
 onload = () => {{
   const inside = document.querySelector("iframe").contentDocument;
-  const cut = [...inside.querySelectorAll(".scroll, figure, table")].filter(one => one.scrollWidth > one.clientWidth + 1);
+  const parts = [...inside.querySelectorAll(".scroll, figure, table")];
+  const cut = parts.filter(one => one.scrollWidth > one.clientWidth + 1);
   const root = inside.documentElement;
   document.title = root.scrollWidth - root.clientWidth + " " + cut.length;
 }};
