@@ -33,8 +33,12 @@ class Runs:
     @property
     def all(self) -> list[dict[str, RankedCandidates]]:
         """Seeds that are complete: with as many patients as the first has."""
-        most = max(len(own) for own in self.found.values())
-        return [own for own in self.found.values() if len(own) == most]
+        return [own for own in self.found.values() if len(own) == self.patients]
+
+    @property
+    def patients(self) -> int:
+        """How many patients were held out in turn; one where all cases are unseen."""
+        return max(len(own) for own in self.found.values())
 
     @property
     def by_seed(self) -> list[float]:
@@ -100,12 +104,13 @@ def _cell(runs: Runs | None) -> str:
     own, seeds = runs.measured, runs.by_seed
     spread = f"seeds {min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else "one seed"
     if own.low is None or own.high is None:
-        return f"{own.value:.3f} ({spread})"
+        patients = f"{runs.patients} patients; " if runs.patients > 1 else "one patient; "
+        return f"{own.value:.3f} ({patients}{spread})"
     return f"{own.value:.3f} ({own.low:.3f} to {own.high:.3f}; {spread})"
 
 
 def _gain(first: Runs | None, second: Runs | None) -> str:
-    if first is None or second is None or first.cases != second.cases:
+    if first is None or second is None or (first.cases, first.patients) != (second.cases, second.patients):
         return "–"
     gain = difference(first.statistic, second.statistic, resamples([str(number) for number in range(first.cases)]))
     if gain.low is None or gain.high is None:
