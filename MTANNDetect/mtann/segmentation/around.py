@@ -6,6 +6,7 @@ import numpy as np
 
 from mtann.geometry import Geometry
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
+from mtann.segmentation.result import IndexBox
 
 Box = tuple[slice, slice, slice]
 
@@ -25,6 +26,11 @@ def boxes_around(places: Sequence[Lesion], grid: Geometry) -> tuple[Box, ...]:
             z, y, x = (slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True))
             boxes.append((z, y, x))
     return tuple(boxes)
+
+
+def as_indices(boxes: Sequence[Box]) -> tuple[IndexBox, ...]:
+    """Boxes as plain numbers, which a result hands on."""
+    return tuple(((z.start, z.stop), (y.start, y.stop), (x.start, x.stop)) for z, y, x in boxes)
 
 
 def _extent(place: Lesion, grid: Geometry) -> tuple[np.ndarray, np.ndarray]:

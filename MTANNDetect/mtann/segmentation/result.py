@@ -25,6 +25,10 @@ class SegmentationSettings(Settings):
     precision: Precision = Field("auto", description="of the numbers within networks")
 
 
+IndexBox = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""First index, and the one behind the last, along z, y and x."""
+
+
 @dataclass(frozen=True)
 class SegmentedLabel:
     """A label, or a region that may overlap others.
@@ -57,6 +61,7 @@ class Segmentation:
         patches: How many patches were run of how many there are; None for MTANNs.
         probabilities: A volume a class, if asked for; for labels, of the background too.
         warnings: What the reader must know before trusting the result.
+        boxes: The parts of the label map that were looked at; None for all of it.
     """
 
     label_map: Volume
@@ -69,3 +74,4 @@ class Segmentation:
     patches: tuple[int, int] | None = None
     probabilities: tuple[Volume, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
+    boxes: tuple[IndexBox, ...] | None = None

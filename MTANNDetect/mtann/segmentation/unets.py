@@ -17,7 +17,7 @@ from mtann.planning.plan import Plan
 from mtann.preprocess.unet import CroppedCase, crop_case, labels_on_grid, unet_case, with_labels
 from mtann.progress import Run
 from mtann.sampling.lesions import Lesion
-from mtann.segmentation.around import MARGIN_MM, boxes_around
+from mtann.segmentation.around import MARGIN_MM, as_indices, boxes_around
 from mtann.segmentation.result import Segmentation, SegmentationSettings, SegmentedLabel
 from mtann.segmentation.stage import Box, Stage
 from mtann.segmentation.tidy import tidy
@@ -49,7 +49,8 @@ def segment_with_unets(
     )
     channels = channels_in_order(volumes, card)
     case = crop_case(channels, card.plan, run.part(0.0, 0.02))
-    wanted = None if around is None else _cut_boxes(boxes_around(around, channels[0].geometry), case)
+    boxes = None if around is None else boxes_around(around, channels[0].geometry)
+    wanted = None if boxes is None else _cut_boxes(boxes, case)
     work = _Work(bundle, settings, computation, case, wanted)
     try:
         found = work.run(run.part(0.02, 0.98))
@@ -58,7 +59,8 @@ def segment_with_unets(
             f"Memory ran out while segmenting on {computation.device}. Close other programs, use fewer folds, or "
             "compute on the CPU."
         ) from error
-    return _result(found, work, channels, around, run)
+    result = _result(found, work, channels, around, run)
+    return result if boxes is None else replace(result, boxes=as_indices(boxes))
 
 
 @dataclass(frozen=True)

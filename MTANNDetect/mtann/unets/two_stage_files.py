@@ -6,16 +6,18 @@ from pathlib import Path
 from mtann.output_folder import FolderKind, replace_folder
 from mtann.report.documents import csv_text
 from mtann.report.save import RESULT_FOLDER, save_result
-from mtann.segmentation.files import SEGMENTATION_FOLDER, save_segmentation
+from mtann.segmentation.files import PICTURE_FILE, REPORT_FILE, SEGMENTATION_FOLDER, save_segmentation
 from mtann.unets.two_stage import TwoStageResult
 from mtann.volume import Volume
 
 PROPOSALS_FILE = "proposals.csv"
+_OTHER_NAMES = {PICTURE_FILE: "segmentation.png", REPORT_FILE: "segmentation.html"}
+"""Of the segmentation's files that are called as the detection's are."""
 TWO_STAGE_FOLDER = FolderKind(
     "detection result",
     RESULT_FOLDER.marker,
     RESULT_FOLDER.marker_keys,
-    (*RESULT_FOLDER.patterns, *SEGMENTATION_FOLDER.patterns, PROPOSALS_FILE),
+    (*RESULT_FOLDER.patterns, *SEGMENTATION_FOLDER.patterns, *_OTHER_NAMES.values(), PROPOSALS_FILE),
 )
 """The files of a detection (of the findings) and of a segmentation, and a table of the proposals."""
 
@@ -34,9 +36,9 @@ def save_two_stage(result: TwoStageResult, image: Volume, directory: Path | str,
     """
     with replace_folder(directory, TWO_STAGE_FOLDER) as work:
         save_result(result.findings, image, work / "findings", intended_use)
-        save_segmentation(result.segmentation, work / "segmentation", intended_use)
+        save_segmentation(result.segmentation, image, work / "segmentation", intended_use)
         for part in (work / "findings", work / "segmentation"):
             for path in part.iterdir():
-                path.rename(work / path.name)
+                path.rename(work / (path.name if part.name == "findings" else _OTHER_NAMES.get(path.name, path.name)))
             shutil.rmtree(part)
         (work / PROPOSALS_FILE).write_text(csv_text(result.proposals), encoding="utf-8", newline="\n")
