@@ -62,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     unet.add_argument("--overlap", type=float, default=0.5, metavar="X", help="least overlap of patches (default: 0.5)")
     unet.add_argument("--probabilities", action="store_true", help="write each class's probabilities, too")
     unet.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="also tell how far folds and mirrored patches disagree: variance.nii.gz, entropy.nii.gz and an interval "
+        "for the volume of each component; takes twice as long",
+    )
+    unet.add_argument(
         "--around",
         nargs="?",
         const="",
@@ -106,7 +112,9 @@ class _Segmenting:
         files = named_files(arguments.images, arguments.channel, self.bundle.card)
         document = self._segment(CaseFiles("", "", files, arguments.mask), arguments.output)
         for name, volume in document["volumes_mm3"].items():
-            console.say(f"{name}: {millilitre_words(volume)} in {count_words(document['components'][name], 'component')}")
+            console.say(
+                f"{name}: {millilitre_words(volume)} in {count_words(document['components'][name], 'component')}"
+            )
         console.say(f"Decided by {document['threshold_origin']}.")
         if document["computation"]:
             console.say(f"Computed with {document['computation']}.")
@@ -211,6 +219,7 @@ def _settings(arguments: argparse.Namespace) -> SegmentationSettings:
         mirroring=not arguments.no_mirroring,
         overlap=arguments.overlap,
         probabilities=arguments.probabilities,
+        uncertainty=arguments.uncertainty,
         device=arguments.device,
         backend=arguments.backend,
         precision=arguments.precision,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtann.geometry import Geometry
+from mtann.preprocess.unet import CroppedCase
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
 from mtann.segmentation.result import IndexBox
 
@@ -26,6 +27,18 @@ def boxes_around(places: Sequence[Lesion], grid: Geometry) -> tuple[Box, ...]:
             z, y, x = (slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True))
             boxes.append((z, y, x))
     return tuple(boxes)
+
+
+def cut_boxes(boxes: Sequence[Box], case: CroppedCase) -> list[Box]:
+    """Boxes of the first channel's voxels as boxes of the cropped case."""
+    found = []
+    for box in boxes:
+        turned = [box[axis] for axis in case.plan.transpose_forward]
+        starts = [max(0, part.start - cut.start) for part, cut in zip(turned, case.box, strict=True)]
+        stops = [min(cut.stop, part.stop) - cut.start for part, cut in zip(turned, case.box, strict=True)]
+        if all(start < stop for start, stop in zip(starts, stops, strict=True)):
+            found.append((slice(starts[0], stops[0]), slice(starts[1], stops[1]), slice(starts[2], stops[2])))
+    return found
 
 
 def as_indices(boxes: Sequence[Box]) -> tuple[IndexBox, ...]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,28 @@ from mtann.segmentation.measures import LabelMeasures, measure_labels
 from mtann.segmentation.page import segmentation_html
 from mtann.segmentation.picture import segmentation_figure
 from mtann.segmentation.regions_file import write_regions
-from mtann.segmentation.result import Segmentation
+from mtann.segmentation.result import Segmentation, SegmentationUncertainty
 from mtann.volume import Volume
 from mtann.volume_io import write_volume
 
 MAP_FILE, REGIONS_FILE, DOCUMENT_FILE = "segmentation.nii.gz", "segmentation.seg.nrrd", "segmentation.json"
 PICTURE_FILE, REPORT_FILE = "overlay.png", "report.html"
+VARIANCE_FILE, ENTROPY_FILE, UNCERTAINTY_FILE = "variance.nii.gz", "entropy.nii.gz", "uncertainty.json"
 SEGMENTATION_FOLDER = FolderKind(
     "segmentation",
     DOCUMENT_FILE,
     ("schema_version", "model", "labels", "volume_mm3"),
-    (MAP_FILE, REGIONS_FILE, DOCUMENT_FILE, PICTURE_FILE, REPORT_FILE, "probability_*.nii.gz"),
+    (
+        MAP_FILE,
+        REGIONS_FILE,
+        DOCUMENT_FILE,
+        PICTURE_FILE,
+        REPORT_FILE,
+        "probability_*.nii.gz",
+        VARIANCE_FILE,
+        ENTROPY_FILE,
+        UNCERTAINTY_FILE,
+    ),
 )
 
 
@@ -96,9 +108,22 @@ def save_segmentation(
         for number, volume in enumerate(result.probabilities):
             name = re.sub(r"[^A-Za-z0-9-]+", "_", volume.name.rpartition(" of ")[2]).strip("_")
             write_volume(volume, work / f"probability_{number}_{name}.nii.gz")
+        if result.uncertainty is not None:
+            _write_uncertainty(result.uncertainty, work)
         save_png(segmentation_figure(image, result, measured), work / PICTURE_FILE)
         page = segmentation_html(result, measured, (work / PICTURE_FILE).read_bytes(), document)
         (work / REPORT_FILE).write_text(page, encoding="utf-8", newline="\n")
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        (work / DOCUMENT_FILE).write_text(text, encoding="utf-8", newline="\n")
+        _write_json(document, work / DOCUMENT_FILE)
     return document
+
+
+def _write_uncertainty(uncertainty: SegmentationUncertainty, work: Path) -> None:
+    write_volume(uncertainty.variance, work / VARIANCE_FILE)
+    write_volume(uncertainty.entropy, work / ENTROPY_FILE)
+    components = [asdict(one) for one in uncertainty.components]
+    document = {"schema_version": 1, "evaluations": uncertainty.evaluations, "components": components}
+    _write_json(document, work / UNCERTAINTY_FILE)
+
+
+def _write_json(document: Mapping[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")

@@ -35,6 +35,7 @@ def segmentation_html(
         found=[label for label in measured if label.box is not None],
         alternative=_alternative(measured),
         picture=picture_png,
+        uncertainty=result.uncertainty,
         geometry=result.label_map.geometry,
         inputs=[(entry.channel, file_name(entry.path), entry.sha256) for entry in result.inputs],
         software=software_versions(),
@@ -42,6 +43,7 @@ def segmentation_html(
         definitions=_DEFINITIONS,
         count=count_words,
         side=side_words,
+        position=position_words,
         millilitres=millilitre_words,
     )
 

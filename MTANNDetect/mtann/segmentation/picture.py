@@ -67,9 +67,7 @@ class _Scene:
     boxes: tuple[IndexBox, ...] | None
 
 
-def segmentation_figure(
-    image: Volume, result: Segmentation, measured: Sequence[LabelMeasures] | None = None
-) -> Figure:
+def segmentation_figure(image: Volume, result: Segmentation, measured: Sequence[LabelMeasures] | None = None) -> Figure:
     """Draw labels in the axial, coronal and sagittal slices that hold most of them, and enlarged.
 
     Args:
@@ -77,7 +75,9 @@ def segmentation_figure(
         result: What was found.
         measured: What :func:`measure_labels` said of it, if it was asked before.
     """
-    scene = _Scene(make_backdrop(image), tuple(measured or measure_labels(result)), result.label_map.geometry, result.boxes)
+    scene = _Scene(
+        make_backdrop(image), tuple(measured or measure_labels(result)), result.label_map.geometry, result.boxes
+    )
     shown = shown_labels(scene.labels)
     height = _PANEL_HEIGHTS[max(1, len(shown))]
     rows = [_row(scene, label, height) for label in shown] or [_row(scene, None, height)]
@@ -268,4 +268,5 @@ def _write_footer(page: Page, result: Segmentation, scene: _Scene) -> None:
 
 
 def _hex(colour: Colour) -> str:
-    return to_hex([part / 255 for part in colour])
+    red, green, blue = (part / 255 for part in colour)
+    return to_hex((red, green, blue))
