@@ -147,7 +147,13 @@ def _convert(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:
-    folders = export_bundle(open_bundle(arguments.model, UNetCard), arguments.output)
+    bundle = open_bundle(arguments.model, UNetCard)
+    folders = export_bundle(bundle, arguments.output)
+    if bundle.card.post_processing:
+        rules = ", ".join(rule.label for rule in bundle.card.post_processing)
+        console.warn(f"The model's post-processing ({rules}) has no place in these folders: nnU-Net will not apply it.")
+    if len(bundle.card.configurations) > 1:
+        console.warn("The model averages several configurations; nnU-Net averages them by nnUNetv2_ensemble.")
     for folder in folders:
         console.say(f"Written to {folder}; run it with nnUNetv2_predict_from_modelfolder -m.")
     console.finish({"folders": [str(folder) for folder in folders]})

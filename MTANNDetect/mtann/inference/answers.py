@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from mtann.errors import MTANNError
+
 Network = Callable[[torch.Tensor], torch.Tensor]
 """Logits (patch, output, *patch size) for patches (patch, channel, *patch size)."""
 
@@ -66,6 +68,12 @@ class Answers:
                 answers = network(
                     torch.stack([torch.flip(patch, axes) if axes else patch for _, axes, patch in part])
                 ).float()
+                if not bool(torch.isfinite(answers).all()):
+                    # Labels of such answers would be background, and look like one.
+                    raise MTANNError(
+                        "A network's answer is not a finite number everywhere. If it was computed in fp16 or bf16, use "
+                        "--precision fp32; else the model, or an intensity of the image, is beyond all bounds."
+                    )
                 self.evaluated += len(part)
                 for (number, axes, _), answer in zip(part, answers, strict=True):
                     answer = torch.flip(answer, axes) if axes else answer

@@ -75,5 +75,5 @@ def least_dice(first: Segmentation, second: Segmentation) -> float | None:
 def _inside(result: Segmentation, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     label = result.labels[number]
     if label.mask is not None:
-        return label.mask.array > 0
+        return np.asarray(label.mask.array != 0)
     return np.isin(result.label_map.array, label.values)

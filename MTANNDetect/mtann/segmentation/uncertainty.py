@@ -39,7 +39,8 @@ class Labelled:
     def inside(self, label: int, box: Box) -> BoolArray:
         """Which voxels of a box are of a label, by its number."""
         if self.masks is not None:
-            return self.masks[label][box]
+            found: BoolArray = self.masks[label][box]
+            return found
         (value, *_) = list(self.plan.labels.values())[label]
         return np.asarray(self.values[box] == value)
 

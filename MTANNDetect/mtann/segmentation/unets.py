@@ -66,7 +66,12 @@ def segment_with_unets(
             "compute on the CPU."
         ) from error
     result = _result(found, work, channels, around, run)
-    return replace(result, uncertainty=unsure, boxes=None if boxes is None else as_indices(boxes))
+    if around is None or boxes is None:
+        return replace(result, uncertainty=unsure)
+    outside = len(around) - len(boxes)
+    told = f"{outside} of the {len(around)} given place(s) lie outside of the image and were left out."
+    warnings = (*result.warnings, *([told] if outside else []))
+    return replace(result, uncertainty=unsure, boxes=as_indices(boxes), warnings=warnings)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _intensity_warning(
             f"Channel {name} is unlike the training images: its median within what was segmented is {median:.4g}; "
             f"there, 99 % of the labels' intensities were from {low:.4g} to {high:.4g}. {advice}"
         )
-    sample = values.ravel()[:: max(1, values.size // _MOST_VALUES)]
+    sample = values.ravel()[:: max(1, values.size // _MOST_VALUES)].astype(np.float64)
     if np.any((sample >= low) & (sample <= high)):
         return None
     return (

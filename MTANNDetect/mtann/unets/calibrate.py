@@ -113,9 +113,11 @@ def calibrate(
         count = np.count_nonzero(values)
         return None, f"No temperature: only {count} drawn voxels are of a label; {_LEAST_FOREGROUND} are needed"
     logits, right = _as_classes(np.concatenate([one for one, _ in known], axis=1), values, plan)
+    if np.array_equal(softmax(logits, axis=-1).mean(axis=0).argmax(axis=-1), right):
+        return None, "No temperature: no drawn voxel is wrong, so that nothing tells how sure the networks may be"
     found = fit_temperature(logits, right, len(known), chosen_on)
     if not LEAST_TEMPERATURE * _AT_THE_END < found.temperature < MOST_TEMPERATURE / _AT_THE_END:
-        return None, "No temperature: the drawn voxels are told apart without a doubt, or not at all"
+        return None, "No temperature: the best one would lie beyond 0.05 to 20, so that the probabilities mean nothing"
     before, after = (expected_error(logits, right, temperature) for temperature in (1.0, found.temperature))
     if after > before:
         return None, f"No temperature: it would raise the expected calibration error from {before:.4f} to {after:.4f}"

@@ -90,6 +90,10 @@ def cross_validate(training: Training, names: Sequence[str], told: Told, run: Ru
     best = _pick(training, singles, told, run.part(0.95, 0.98))
     rules = _post_processing(training, best, told)
     final = _with_rules(training, best, rules, run.part(0.98, 1.0)) if rules else best.cases
+    if rules and overall(mean_dice(list(final.values()))) < best.dice:
+        # Each rule helps its own label, but one of a region takes voxels from the regions about it.
+        told("No post-processing: all rules together lower the mean Dice.")
+        rules, final = (), best.cases
     measured_on, notes = _measured_on(training, rules), _notes(training)
     calibration = _calibration(training, best, folds, told)
     return Outcome(best.configurations, tuple(folds), final, measured_on, rules, notes, calibration)

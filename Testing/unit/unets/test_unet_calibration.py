@@ -67,14 +67,14 @@ def test_voxels_that_are_not_annotated_do_not_count():
 
 def test_too_little_or_what_is_never_wrong_has_no_temperature():
     logits, right = honest(3)
-    few = np.where(np.arange(len(right)) < 40, right, 0)
-    found, words = calibrate(PLAN, [(logits[None], few * 0 + (np.arange(len(right)) < 49))], "x")
+    few = (np.arange(len(right)) < 49).astype(np.int64)
+    found, words = calibrate(PLAN, [(logits[None], few)], "x")
     assert found is None and "only 49 drawn voxels are of a label; 50 are needed" in words
     perfect = np.full((1, 900, 3), -5.0, np.float32)
     classes = np.arange(900) % 3
     perfect[0, np.arange(900), classes] = 5.0
     found, words = calibrate(PLAN, [(perfect, classes)], "x")
-    assert found is None and "told apart without a doubt" in words
+    assert found is None and "no drawn voxel is wrong" in words
 
 
 def test_drawn_voxels_are_the_same_for_every_network_and_taken_from_any_blocks(tmp_path):
@@ -94,3 +94,10 @@ def test_drawn_voxels_are_the_same_for_every_network_and_taken_from_any_blocks(t
     np.testing.assert_array_equal(kept, logits[:, z, y, x].T)
     np.testing.assert_array_equal(right, values[z, y, x])
     assert len(kept) == 315 and [path.name for path in tmp_path.iterdir()] == ["case.logits.npz"]
+
+
+def test_labels_that_have_nothing_to_do_with_the_logits_have_no_temperature():
+    logits, _ = honest(4)
+    chance = np.random.default_rng(0).integers(0, 3, len(logits))
+    found, words = calibrate(PLAN, [(logits[None], chance)], "x")
+    assert found is None and "beyond 0.05 to 20" in words
