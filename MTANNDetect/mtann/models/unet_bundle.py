@@ -37,8 +37,8 @@ def make_unet_bundle(card: UNetCard, states: Mapping[tuple[str, str], State]) ->
     }
     if broken := [name for name, array in weights.items() if not np.all(np.isfinite(array))]:
         raise ModelError(
-            f"The weights of model '{card.name}' are not finite 32-bit numbers ('{broken[0]}'): its training has failed. "
-            "Train it again, or use another fold."
+            f"The weights of model '{card.name}' are not finite 32-bit numbers ('{broken[0]}'): its training has "
+            "failed. Train it again, or use another fold."
         )
     return complete_bundle(card, weights)
 
