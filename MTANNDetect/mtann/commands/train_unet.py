@@ -113,7 +113,7 @@ def run_unet(arguments: argparse.Namespace, console: Console) -> int:
         if not processes.is_first:
             return 0
         bundle = make_model(training, outcome_of_fold(name, fold, validation), f"{plan.name} {name} fold {fold}")
-        case = check_case(training.split(fold).held_out, dict(validation.cases))
+        case = check_case(training.split(fold).held_out or training.cases, dict(validation.cases))
         bundle = with_checks(bundle, case, arguments.device)
         directory = training.folder(name, fold)
         save_bundle(bundle, directory / MODEL_FOLDER)

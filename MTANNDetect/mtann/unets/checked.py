@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from mtann.backends.device import choose_device
 from mtann.data_set import LabelledCase
+from mtann.errors import CancelledError, MTANNError
 from mtann.models.bundle import ModelBundle, complete_bundle
-from mtann.models.unet_card import UNetCard
+from mtann.models.unet_card import ReducedCheck, UNetCard
 from mtann.progress import Run
 from mtann.segmentation.precision import check_precision
 from mtann.settings import Device
 from mtann.unets.prepared import hash_image
 from mtann.unets.scores import Agreements
+from mtann.volume import Volume
 from mtann.volume_io import read_volume
 
 
@@ -26,17 +28,30 @@ def with_checks(
         run: Progress and cancellation.
 
     Raises:
-        MTANNError: The case cannot be segmented; the message says why.
         CancelledError: The user asked to stop.
     """
-    run, volumes = run or Run(), tuple(read_volume(path) for path in case.channels)
+    run, volumes = run or Run(), [read_volume(path) for path in case.channels]
     words = f"on a case of the training data (SHA-256 {hash_image(case.channels[0])[:12]})"
     accelerator = choose_device(device).type
     devices: tuple[Device, ...] = ("cpu",) if accelerator == "cpu" else ("cpu", device)
-    checks = tuple(check_precision(volumes, bundle, where, "auto", words, run) for where in devices)
+    checks = tuple(_check(volumes, bundle, where, words, run) for where in devices)
     measured = [check.dice for check in checks if check.dice is not None]
     changed = {"reduced_checks": checks, "reduced_dice": min(measured, default=None)}
     return complete_bundle(bundle.card.model_copy(update=changed), dict(bundle.weights))
+
+
+def _check(
+    volumes: Sequence[Volume], bundle: ModelBundle[UNetCard], device: Device, words: str, run: Run
+) -> ReducedCheck:
+    """A check; where it fails, the model is kept all the same, and says why it has none."""
+    try:
+        return check_precision(volumes, bundle, device, "auto", words, run)
+    except CancelledError:
+        raise
+    except MTANNError as error:
+        # The error itself may name a file, which has no place in a model that is passed on.
+        told = f"not measured: the check case could not be segmented ({type(error).__name__})"
+        return ReducedCheck(backend="torch", precision="fp32", words=told)
 
 
 def check_case(cases: Sequence[LabelledCase], measured: dict[str, Agreements]) -> LabelledCase:
