@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mtann.inference.boxes import evenly
 from mtann.inference.layers import Place, ScanLayers, stays_exact
 
 _ERROR = 1.6e-6
@@ -82,7 +83,7 @@ class DepthFourier:
         depth, height, width = (-(-n // step) for n, step in zip(tile_zyx, strides, strict=True))
         back = self._back[: tile_zyx[0] : strides[0]]
         fitting = _AT_ONCE_BYTES // (4 * self._length * (self._columns + self._layers.units))
-        lines = min(height, -(-max(fitting, _LEAST_AT_ONCE) // width))
+        lines = evenly(height, max(1, max(fitting, _LEAST_AT_ONCE) // width))
         inputs = torch.empty(self._length, self._columns, lines, width)
         for first in range(0, height, lines):
             some = inputs[:, :, : min(lines, height - first)]

@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 
+from mtann.inference.boxes import evenly
 from mtann.inference.depth_fourier import depth_columns
 from mtann.inference.layers import ScanLayers
 
@@ -110,7 +111,10 @@ def depth_plans(
     """Every length of transforms along z that may be worth its cost; none for kernels of one slice."""
     radius = layers.radius_zyx[0]
     columns = depth_columns(layers)
-    y, x = (min(n, max(step, tile_voxels // step * step)) for n, step in zip(box_zyx[1:], strides[1:], strict=True))
+    y, x = (
+        step * evenly(-(-n // step), max(1, tile_voxels // step))
+        for n, step in zip(box_zyx[1:], strides[1:], strict=True)
+    )
     share = strides[1] * strides[2]
     plans = []
     for length in _LENGTHS if radius else ():
