@@ -45,7 +45,8 @@ def test_only_the_wanted_parts_are_computed(monkeypatch):
     found = list(blocks(rows_of(logits, (5,)), way, wanted))
     assert [block.box for block in found] == [
         (slice(3, 4), slice(2, 4), slice(20, 26)),
-        (slice(4, 5), slice(2, 9), slice(20, 28)),
+        (slice(4, 5), slice(2, 4), slice(20, 26)),
+        (slice(4, 5), slice(8, 9), slice(22, 28)),
         (slice(5, 6), slice(8, 9), slice(22, 28)),
     ]
     expected = np.stack([resize_image(channel, way) for channel in logits])
