@@ -70,7 +70,7 @@ def test_every_run_stands_once_and_the_first_seed_comes_first():
 def test_only_lesions_of_ten_cubic_millimetres_count_and_only_alarms_that_matter_are_kept():
     small, large = Lesion((0.0, 0.0, 0.0), 1.0), Lesion((50.0, 0.0, 0.0), 1.4)
     assert (is_counted(small), is_counted(large)) == (False, True)
-    case = TrainingCase("a", "p", (), (small, large))
+    case = TrainingCase("a", "p", (mask_of([BOX]),), (small, large))
     found = [
         ((0.0, 0.0, 0.0), 0.9),
         ((50.0, 0.0, 0.0), 0.8),
