@@ -41,6 +41,7 @@ def test_what_is_not_given_is_neither_lesion_nor_background():
     assert np.count_nonzero(labels == LESION) == 27
 
 
+@pytest.mark.slow
 def test_more_lesions_hold_the_fewer_and_every_count_is_exact():
     few, more = phantom_task(5, 1), phantom_task(10, 1)
     assert (few.given, more.given, len(few.training), len(more.training)) == (5, 10, 1, 2)
@@ -52,6 +53,7 @@ def test_more_lesions_hold_the_fewer_and_every_count_is_exact():
     assert phantom_case(7100).lesions  # A phantom's lesions at 1.5 mm are there.
 
 
+@pytest.mark.slow
 def test_the_u_net_is_planned_for_the_cases_with_a_quarter_of_its_features():
     plan = planned(Task(("t1c",), (phantom_task(5, 0).training[0],), ()))
     full, small = (one.configuration("3d_fullres").architecture.features for one in (plan, cut_down(plan)))
@@ -68,12 +70,12 @@ def test_every_run_stands_once_and_the_first_seed_comes_first():
 
 
 def test_only_lesions_of_ten_cubic_millimetres_count_and_only_alarms_that_matter_are_kept():
-    small, large = Lesion((0.0, 0.0, 0.0), 1.0), Lesion((50.0, 0.0, 0.0), 1.4)
+    small, large = Lesion((3.0, 3.0, 3.0), 1.0), Lesion((15.0, 15.0, 3.0), 1.4)
     assert (is_counted(small), is_counted(large)) == (False, True)
     case = TrainingCase("a", "p", (mask_of([BOX]),), (small, large))
     found = [
-        ((0.0, 0.0, 0.0), 0.9),
-        ((50.0, 0.0, 0.0), 0.8),
+        ((3.0, 3.0, 3.0), 0.9),
+        ((15.0, 15.0, 3.0), 0.8),
         *[((90.0, 9.0 * n, 0.0), 0.5 - 0.01 * n) for n in range(20)],
     ]
     got = outcome(lambda _: found, Task((), (), (case,)))
