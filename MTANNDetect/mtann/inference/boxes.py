@@ -43,6 +43,11 @@ def tiles_of(box: Box, tile_zyx: Sequence[int], mask: BoolVolume | None) -> Iter
             yield z, y, x
 
 
+def evenly(length: int, most: int) -> int:
+    """The length of parts of about equal size, none above a limit."""
+    return -(-length // -(-length // most))
+
+
 def with_halo(volume: FloatVolume, tile: Box, radius_zyx: Sequence[int]) -> FloatVolume:
     """The part of a volume under a tile and its halo; outside the volume its edge is replicated."""
     parts, padding = [], []

@@ -8,7 +8,7 @@ from torch import nn
 
 from mtann.backends.computation import Computation
 from mtann.backends.network import compile_network
-from mtann.inference.layers import ScanLayers
+from mtann.inference.layers import Place, ScanLayers
 
 Strides = tuple[int, int, int]
 
@@ -32,15 +32,15 @@ class DirectConvolution:
 
     def likelihoods(
         self, blocks: Sequence[torch.Tensor], tile_zyx: Sequence[int], strides: Strides
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """A tile's likelihoods, some slices at a time: which slice comes first, and (members, slices, y, x)."""
+    ) -> Iterator[tuple[Place, torch.Tensor]]:
+        """A tile's likelihoods, some slices at a time: which voxel comes first, and (members, slices, y, x)."""
         depth, halo = tile_zyx[0], 2 * self._layers.radius_zyx[0]
         typed = [block.to(self._type) for block in blocks]
         for first in range(0, depth, self._slices * strides[0]):
             last = min(first + self._slices * strides[0], depth)
             sums = self._sums([block[:, first : last + halo] for block in typed], strides).float()
             finished = self._layers.finish(sums.flatten(1))
-            yield first // strides[0], finished.view(self._layers.members, *sums.shape[1:])
+            yield (first // strides[0], 0, 0), finished.view(self._layers.members, *sums.shape[1:])
 
     def _sums(self, blocks: Sequence[torch.Tensor], strides: Strides) -> torch.Tensor:
         return _convolve(self._layers, self._weights, blocks, strides)
@@ -89,13 +89,13 @@ class CompiledConvolution:
 
     def likelihoods(
         self, blocks: Sequence[torch.Tensor], tile_zyx: Sequence[int], strides: Strides
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """A tile's likelihoods, all slices at once: the number 0, and (members, slices, y, x)."""
+    ) -> Iterator[tuple[Place, torch.Tensor]]:
+        """A tile's likelihoods, all slices at once: the first voxel, and (members, slices, y, x)."""
         block = np.concatenate([one.numpy() for one in blocks])
         fill = [(0, whole - n) for whole, n in zip(self._size, block.shape[1:], strict=True)]
         answers = self._evaluate(np.pad(block, [(0, 0), *fill])[None])
         z, y, x = (slice(0, n, step) for n, step in zip(tile_zyx, strides, strict=True))
-        yield 0, answers[:, z, y, x]
+        yield (0, 0, 0), answers[:, z, y, x]
 
 
 def _convolve(

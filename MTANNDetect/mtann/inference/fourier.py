@@ -10,16 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from mtann.inference.layers import ScanLayers
+from mtann.inference.layers import Place, ScanLayers, stays_exact
 
 _REAL_UP_TO = 16
 """Up to so many taps and channels, real matrices of twice the size are multiplied faster than complex ones."""
 _ERROR = 1.6e-6
 """Largest rounding error of a sum in a tile, as a share of the sums' deviation over the tile (measured)."""
-_WORST_ERROR = 1e-5
-_PEAKED = 4.0
-"""How far an input's deviation may exceed its mean deviation before it counts as a few peaks on nothing. Transforms
-spread the peaks' rounding errors over the tile, where direct summation keeps them to the peaks' surroundings."""
 
 
 class PlanarFourier:
@@ -45,27 +41,16 @@ class PlanarFourier:
         stacked = torch.stack(spectra).flatten(-2).permute(3, 0, 2, 1).flatten(1, 2)
         self._real = stacked.shape[1] <= _REAL_UP_TO
         self._filters = _as_real_matrices(stacked) if self._real else stacked.resolve_conj().contiguous()
-        kernels = layers.kernels
-        self._constant = torch.zeros(layers.levels, layers.units, layers.channels, device=device)
-        for kernel in kernels:
-            self._constant[kernel.level] += kernel.weight.sum(dim=(2, 3, 4))
-        self._strength = (
-            layers.slope * sum(float(k.weight.flatten(1).square().sum(dim=1).max()) for k in kernels) ** 0.5
-        )
+        self._constant = layers.answers_to_ones().to(device)
 
     def suits(self, blocks: Sequence[torch.Tensor]) -> bool:
         """Whether rounding errors stay small on this input, or are no larger than by direct summation."""
-        away = [block - block.mean(dim=(1, 2, 3), keepdim=True) for block in blocks]
-        deviation = max(one.square().mean(dim=(1, 2, 3)).max().item() ** 0.5 for one in away)
-        if _ERROR * self._strength * deviation <= _WORST_ERROR:
-            return True
-        means = torch.stack([one.abs().mean(dim=(1, 2, 3)) for one in away])
-        return bool(deviation <= _PEAKED * means.max().item())
+        return stays_exact(self._layers, blocks, _ERROR)
 
     def likelihoods(
         self, blocks: Sequence[torch.Tensor], tile_zyx: Sequence[int], strides: tuple[int, int, int]
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """A tile's likelihoods, some slices at a time: which slice comes first, and (members, slices, y, x).
+    ) -> Iterator[tuple[Place, torch.Tensor]]:
+        """A tile's likelihoods, some slices at a time: which voxel comes first, and (members, slices, y, x).
 
         Args:
             blocks: Each level's input (channels, z, y, x) under the tile, with a halo of the layers' radius.
@@ -84,7 +69,7 @@ class PlanarFourier:
             sums = torch.fft.irfft(lines, n=self._size[1], dim=3)[..., : height : strides[1], : width : strides[2]]
             shape = sums.shape
             answers = self._layers.finish((sums + base[:, None, None]).flatten(2))
-            yield first // step, answers.transpose(0, 1).reshape(answers.shape[1], -1, *shape[2:])
+            yield (first // step, 0, 0), answers.transpose(0, 1).reshape(answers.shape[1], -1, *shape[2:])
 
     def _spectra(self, blocks: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Each level's spectra (frequencies, z, channels), and what the units' sums are of the levels' means."""

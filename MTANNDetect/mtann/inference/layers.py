@@ -1,6 +1,7 @@
 """An MTANN as a scan sees it: kernels over resolution levels, a bias, and what makes likelihoods of the sums."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,12 @@ import torch
 from mtann.networks.mtann import MTANN
 
 Radius = tuple[int, int, int]
+Place = tuple[int, int, int]
+
+_WORST_ERROR = 1e-5
+_PEAKED = 4.0
+"""How far an input's deviation may exceed its mean deviation before it counts as a few peaks on nothing. Transforms
+spread the peaks' rounding errors over the tile, where direct summation keeps them to the peaks' surroundings."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,19 @@ class ScanLayers:
         z, y, x = np.max([kernel.radius_zyx for kernel in self.kernels if kernel.level == level], axis=0)
         return int(z), int(y), int(x)
 
+    @cached_property
+    def strength(self) -> float:
+        """How strongly a likelihood may follow an input's deviation, about."""
+        squares = sum(float(kernel.weight.flatten(1).square().sum(dim=1).max()) for kernel in self.kernels)
+        return self.slope * math.sqrt(squares)
+
+    def answers_to_ones(self) -> torch.Tensor:
+        """The units' sums (levels, units, channels) for an input of 1 in one channel of one level."""
+        answers = torch.zeros(self.levels, self.units, self.channels)
+        for kernel in self.kernels:
+            answers[kernel.level] += kernel.weight.sum(dim=(2, 3, 4))
+        return answers
+
     @property
     def channels(self) -> int:
         """Channels of every level."""
@@ -77,6 +97,22 @@ class ScanLayers:
     def levels(self) -> int:
         """How many resolution levels there are."""
         return 1 + max(kernel.level for kernel in self.kernels)
+
+
+def stays_exact(layers: ScanLayers, blocks: Sequence[torch.Tensor], error: float) -> bool:
+    """Whether a transform's rounding errors stay small on an input, or are no larger than by direct summation.
+
+    Args:
+        layers: The networks.
+        blocks: Each level's input (channels, z, y, x).
+        error: The transform's largest rounding error of a sum, as a share of the sums' deviation.
+    """
+    away = [block - block.mean(dim=(1, 2, 3), keepdim=True) for block in blocks]
+    deviation = max(one.square().mean(dim=(1, 2, 3)).max().item() ** 0.5 for one in away)
+    if error * layers.strength * deviation <= _WORST_ERROR:
+        return True
+    means = torch.stack([one.abs().mean(dim=(1, 2, 3)) for one in away])
+    return bool(deviation <= _PEAKED * means.max().item())
 
 
 def layers_of(network: MTANN) -> ScanLayers:

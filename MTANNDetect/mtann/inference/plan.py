@@ -11,9 +11,11 @@ from typing import Literal
 
 import torch
 
+from mtann.inference.boxes import evenly
+from mtann.inference.depth_fourier import depth_columns
 from mtann.inference.layers import ScanLayers
 
-Method = Literal["direct", "fourier"]
+Method = Literal["direct", "planar", "depth"]
 
 _DIRECT_NS = {1: 1 / 80, 2: 1 / 95}
 """Nanoseconds a floating-point operation by direct convolution, with one channel and with several."""
@@ -25,6 +27,12 @@ _TRANSFORM_OTHER_NS = 3.4
 _MOVE_NS = 0.7
 """The same for putting spectra in order."""
 _SIZES = (16, 20, 24, 32, 36, 40, 48, 56, 60, 64, 72, 80, 88, 96, 108, 112, 120, 128, 144, 160, 192, 256)
+_LENGTHS = (12, 16, 20, 24, 28, 32, 40, 48, 64)
+"""Of the transforms along z."""
+_LAY_OUT_NS = 0.27
+"""Nanoseconds for each input that is laid out in a matrix."""
+_DEPTH_PRODUCT_NS, _DEPTH_BACK_NS = 1 / 80, 1 / 65
+"""Nanoseconds a floating-point operation of the matrix products."""
 _MOST_FILTERS = 500_000_000
 """Bytes that the kernels' spectra of all networks may take."""
 _PREPARE_NS = 5.0
@@ -42,8 +50,8 @@ class ScanPlan:
     Attributes:
         method: How the first layer is evaluated.
         tile_zyx: The largest tile.
-        size_yx: Length of the transforms, where there are any.
-        slices: Slices that are evaluated at once.
+        size_yx: Length of the transforms in the planes, where there are any.
+        slices: Slices that are evaluated at once; along z, the transforms' length.
         cost_ns: What a voxel costs on one core, about, without what follows the first layer.
     """
 
@@ -75,7 +83,9 @@ def plan_scan(
     direct = direct_plan(layers, box_zyx, tile_voxels, strides, device)
     if torch.device(device).type != "cpu":
         return direct
-    return min([direct, *fourier_plans(layers, box_zyx, tile_voxels, strides, together)], key=lambda plan: plan.cost_ns)
+    planar = planar_plans(layers, box_zyx, tile_voxels, strides, together)
+    deep = depth_plans(layers, box_zyx, tile_voxels, strides)
+    return min([direct, *planar, *deep], key=lambda plan: plan.cost_ns)
 
 
 def direct_plan(
@@ -95,7 +105,34 @@ def direct_plan(
     return ScanPlan("direct", (z, y, x), (0, 0), max(1, slab // plane), cost / share)
 
 
-def fourier_plans(
+def depth_plans(
+    layers: ScanLayers, box_zyx: Sequence[int], tile_voxels: int, strides: tuple[int, int, int]
+) -> list[ScanPlan]:
+    """Every length of transforms along z that may be worth its cost; none for kernels of one slice."""
+    radius = layers.radius_zyx[0]
+    columns = depth_columns(layers)
+    y, x = (
+        step * evenly(-(-n // step), max(1, tile_voxels // step))
+        for n, step in zip(box_zyx[1:], strides[1:], strict=True)
+    )
+    share = strides[1] * strides[2]
+    plans = []
+    for length in _LENGTHS if radius else ():
+        fitting = min(length - 2 * radius, max(strides[0], tile_voxels))
+        depth = min(box_zyx[0], fitting // strides[0] * strides[0])
+        if depth <= 0:
+            continue
+        lay_out = _LAY_OUT_NS * length * columns
+        products = 4 * (length - 1) * columns * layers.units * _DEPTH_PRODUCT_NS
+        back = 2 * -(-depth // strides[0]) * length * layers.units * _DEPTH_BACK_NS
+        forward = 2 * length**2 * layers.levels * layers.channels * _DEPTH_BACK_NS * (1 + 2 * layers.radius_zyx[1] / y)
+        tiles = -(-box_zyx[0] // depth)
+        cost = ((lay_out + products + back) / share + forward) * tiles / box_zyx[0]
+        plans.append(ScanPlan("depth", (depth, y, x), (0, 0), length, cost))
+    return plans
+
+
+def planar_plans(
     layers: ScanLayers, box_zyx: Sequence[int], tile_voxels: int, strides: tuple[int, int, int], together: int = 1
 ) -> list[ScanPlan]:
     """Every size of transform that may be worth its cost."""
@@ -119,7 +156,7 @@ def fourier_plans(
             slices = _fourier_slices(layers, points, taps)
             once = _PREPARE_NS * points * taps * layers.channels * layers.units
             cost = (each + once / box_zyx[0]) / (box_zyx[1] * box_zyx[2])
-            plans.append(ScanPlan("fourier", (depth, tile[0], tile[1]), (size_y, size_x), slices, cost))
+            plans.append(ScanPlan("planar", (depth, tile[0], tile[1]), (size_y, size_x), slices, cost))
     return plans
 
 

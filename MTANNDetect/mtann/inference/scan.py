@@ -6,7 +6,7 @@ voxel the value that its own subvolume would: tiled, untiled and voxel-by-voxel 
 volume its edge is replicated. All members of a network share each tile's input.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,11 +16,13 @@ import torch
 from mtann.backends.computation import Computation
 from mtann.backends.network import full_precision
 from mtann.inference.boxes import Box, bounding_box, grown, tiles_of, with_halo
+from mtann.inference.depth_fourier import DepthFourier
 from mtann.inference.direct import CompiledConvolution, DirectConvolution
 from mtann.inference.fourier import PlanarFourier
-from mtann.inference.layers import ScanLayers, layers_of
+from mtann.inference.layers import Place, ScanLayers, layers_of
 from mtann.inference.plan import ScanPlan, direct_plan, plan_scan
 from mtann.inference.rank import reduce_rank
+from mtann.inference.side_by_side import work_through
 from mtann.networks.mtann import MTANN
 from mtann.preprocess.levels import Levels, level_volumes, smoothing_reach
 from mtann.progress import Run
@@ -41,7 +43,7 @@ class _Evaluator(Protocol):
 
     def likelihoods(
         self, blocks: Sequence[torch.Tensor], tile_zyx: Sequence[int], strides: Strides
-    ) -> Iterator[tuple[int, torch.Tensor]]: ...
+    ) -> Iterator[tuple[Place, torch.Tensor]]: ...
 
 
 def scan(
@@ -140,15 +142,18 @@ def scan_layers(
     result = np.zeros(
         (sum(one.members for one in parts), *(-(-n // s) for n, s in zip(size, strides, strict=True))), np.float32
     )
-    tiles = list(tiles_of(box, plan.tile_zyx, mask))
-    for number, tile in enumerate(tiles):
-        run.report("scan", number / len(tiles), f"Scanning block {number + 1} of {len(tiles)}")
+
+    def work(tile: Box, check: Callable[[], None]) -> None:
         blocks = _blocks(levels, tile, parts[0].radius_zyx, how.device)
         start = 0
         for way, layers in ways:
             target = result[start : start + layers.members]
-            _fill(target, way, layers, blocks, tile, box, strides, run)
+            _fill(target, way, layers, blocks, tile, box, strides, check)
             start += layers.members
+
+    tiles = list(tiles_of(box, plan.tile_zyx, mask))
+    on_processor = how.backend == "torch" and torch.device(how.device).type == "cpu"
+    work_through(tiles, work, run, "Scanning block", side_by_side=on_processor)
     if mask is not None:
         z, y, x = (slice(part.start, part.stop, step) for part, step in zip(box, strides, strict=True))
         result[:, ~mask[z, y, x]] = 0.0
@@ -163,7 +168,7 @@ def _fill(
     tile: Box,
     box: Box,
     strides: Strides,
-    run: Run,
+    check: Callable[[], None],
 ) -> None:
     """Write a tile's likelihoods where they belong."""
     z, y, x = ((part.start - whole.start) // step for part, whole, step in zip(tile, box, strides, strict=True))
@@ -171,9 +176,12 @@ def _fill(
     if not way.suits(blocks):
         way = DirectConvolution(layers, direct_plan(layers, size, max(size), strides).slices)
     for first, values in way.likelihoods(blocks, size, strides):
-        run.check()
-        depth, height, width = values.shape[1:]
-        target[:, z + first : z + first + depth, y : y + height, x : x + width] = values.float().cpu().numpy()
+        check()
+        parts = (
+            slice(start + more, start + more + n)
+            for start, more, n in zip((z, y, x), first, values.shape[1:], strict=True)
+        )
+        target[(slice(None), *parts)] = values.float().cpu().numpy()
 
 
 def _groups(network: MTANN) -> list[ScanLayers]:
@@ -194,7 +202,9 @@ def _plan(
 def _evaluator(layers: ScanLayers, plan: ScanPlan, how: Computation) -> _Evaluator:
     if how.backend == "openvino":
         return CompiledConvolution(layers, plan.tile_zyx, how)
-    if plan.method == "fourier":
+    if plan.method == "depth":
+        return DepthFourier(layers, plan.slices)
+    if plan.method == "planar":
         return PlanarFourier(layers, plan.size_yx, plan.slices, how.device)
     return DirectConvolution(layers, plan.slices, _HALF.get(how.precision))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mtann.inference.plan import direct_plan, fourier_plans
+from mtann.inference.plan import depth_plans, direct_plan, planar_plans
 from mtann.networks.mtann import MTANN
 from mtann.sampling.subvolumes import gather
 from mtann.settings import NetworkSettings
@@ -29,7 +29,13 @@ def voxel_by_voxel(network: MTANN, channels: list[np.ndarray]) -> np.ndarray:
 
 
 def by_fourier(parts, size, tile_voxels, strides, how):
-    return min(fourier_plans(parts[0], size, tile_voxels, strides), key=lambda plan: plan.cost_ns)
+    return min(planar_plans(parts[0], size, tile_voxels, strides), key=lambda plan: plan.cost_ns)
+
+
+def along_z(parts, size, tile_voxels, strides, how):
+    """By Fourier transforms along z, which kernels of one slice do not have."""
+    plans = depth_plans(parts[0], size, tile_voxels, strides)
+    return min(plans, key=lambda plan: plan.cost_ns) if plans else directly(parts, size, tile_voxels, strides, how)
 
 
 def directly(parts, size, tile_voxels, strides, how):

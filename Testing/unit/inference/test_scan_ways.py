@@ -7,11 +7,11 @@ import torch
 import mtann.inference.scan as scanning
 from mtann.backends.computation import Computation
 from mtann.inference.layers import LevelKernel, ScanLayers, layers_of
-from mtann.inference.plan import direct_plan, fourier_plans, plan_scan
+from mtann.inference.plan import depth_plans, direct_plan, plan_scan, planar_plans
 from mtann.inference.rank import reduce_rank
 from mtann.inference.scan import scan, scan_layers
 from mtann.settings import NetworkSettings
-from unit.inference.scanned import PARITY, by_fourier, random_network, voxel_by_voxel
+from unit.inference.scanned import PARITY, along_z, by_fourier, random_network, voxel_by_voxel
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,20 @@ def test_kernels_of_any_size_are_scanned(size):
     around = [n // 2 for n in reversed(size) for _ in (0, 1)]
     padded = torch.nn.functional.pad(volume[None, None], around, mode="replicate")
     expected = torch.conv3d(padded, weight)[0] + bias[:, :, None, None]
-    for plan in (direct_plan(layers, volume.shape, 16), *fourier_plans(layers, volume.shape, 16, (1, 1, 1))):
+    plans = [direct_plan(layers, volume.shape, 16), *planar_plans(layers, volume.shape, 16, (1, 1, 1))]
+    for plan in plans + depth_plans(layers, volume.shape, 16, (1, 1, 1)):
         np.testing.assert_allclose(scan_layers([layers], [[volume.numpy()]], plan=plan), expected, atol=1e-5)
 
 
-def test_a_few_peaks_on_nothing_are_summed_directly():
+@pytest.mark.parametrize("way", [by_fourier, along_z])
+def test_a_few_peaks_on_nothing_are_summed_directly(way):
     network = random_network(NetworkSettings(dilations=(1,), hidden=(25,)), 1, 7)
     image = np.random.default_rng(7).normal(size=(10, 40, 40)).astype(np.float32)
     image[5, 20, 20] = 1e5
     away = np.ones(image.shape, dtype=bool)
     away[1:9, 16:25, 16:25] = False
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(scanning, "_plan", by_fourier)
+        patched.setattr(scanning, "_plan", way)
         found = scan(network, [image])
     np.testing.assert_allclose(found[:, away], voxel_by_voxel(network, [image])[:, away], atol=PARITY)
 
@@ -83,10 +85,10 @@ def test_units_that_depend_on_each_other_need_fewer_kernels():
 
 
 @pytest.mark.parametrize(
-    ("edge", "device", "expected"), [(3, "cpu", "direct"), (15, "cpu", "fourier"), (15, "cuda", "direct")]
+    ("edge", "device", "expected"), [(7, "cpu", "depth"), (21, "cpu", "planar"), (15, "cuda", "direct")]
 )
 def test_the_cheapest_way_follows_kernel_and_device(edge, device, expected):
-    kernel = LevelKernel(0, 1, torch.zeros(25, 1, edge, edge, edge))
+    kernel = LevelKernel(0, 1, torch.ones(25, 1, edge, edge, edge))
     layers = ScanLayers((kernel,), 25, 1, lambda sums: sums)
     assert plan_scan(layers, (155, 240, 240), 64, device=device).method == expected
 

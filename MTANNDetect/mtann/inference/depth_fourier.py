@@ -1,0 +1,203 @@
+"""A first layer by a short Fourier transform along z and matrix products in the planes.
+
+Along z the correlation theorem leaves about two real products for each tap instead of one for each of the kernel's
+slices; in the plane each voxel's inputs are laid out as a matrix column. So nearly all work is products of matrices,
+which processors do fastest, and inputs that no unit uses, such as a sphere's corners, cost nothing. The
+transforms themselves are matrix products, too. It is the cheapest way for kernels of a few voxels on one level.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mtann.inference.boxes import evenly
+from mtann.inference.layers import Place, ScanLayers, stays_exact
+
+_ERROR = 1.6e-6
+"""Largest rounding error of a sum in a tile, as a share of the sums' deviation over the tile (measured)."""
+_AT_ONCE_BYTES = 3_000_000
+"""Size of what is held at a time: it should stay in a processor's caches."""
+_LEAST_AT_ONCE = 96
+"""Fewer voxels of a plane at a time make the matrix products slow."""
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """A rectangle of a kernel's taps in the plane, and where its first input lies."""
+
+    level: int
+    first_yx: tuple[int, int]
+    spread_yx: tuple[int, int]
+    weight: torch.Tensor
+    """(units, channels, z, y, x)"""
+    offsets_z: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels and size along y and x of its inputs."""
+        channels, _, y, x = self.weight.shape[1:]
+        return channels, y, x
+
+
+class DepthFourier:
+    """A first layer for tiles of up to some depth.
+
+    Args:
+        layers: The networks.
+        length: Length of the transforms along z, an even number; a tile and its halo must fit in.
+    """
+
+    def __init__(self, layers: ScanLayers, length: int) -> None:
+        self._layers, self._length = layers, length
+        self._taps = _rectangles(layers)
+        self._forward, self._back = _transforms(length)
+        pairs, reals = [], []
+        for taps in self._taps:
+            paired, real = _spectra(taps, length)
+            pairs.append(paired)
+            reals.append(real)
+        self._columns = sum(real.shape[2] for real in reals)
+        self._pairs = _as_real_matrices(torch.cat(pairs, dim=2))
+        self._reals = torch.cat(reals, dim=2).float()
+        self._constant = layers.answers_to_ones()
+
+    def suits(self, blocks: Sequence[torch.Tensor]) -> bool:
+        """Whether rounding errors stay small on this input, or are no larger than by direct summation."""
+        return stays_exact(self._layers, blocks, _ERROR)
+
+    def likelihoods(
+        self, blocks: Sequence[torch.Tensor], tile_zyx: Sequence[int], strides: tuple[int, int, int]
+    ) -> Iterator[tuple[Place, torch.Tensor]]:
+        """A tile's likelihoods, some lines at a time: which voxel comes first, and (members, z, y, x).
+
+        Args:
+            blocks: Each level's input (channels, z, y, x) under the tile, with a halo of the layers' radius.
+            tile_zyx: The tile's size.
+            strides: Give only each so manieth voxel along an axis.
+        """
+        spectra, base = self._transformed(blocks)
+        depth, height, width = (-(-n // step) for n, step in zip(tile_zyx, strides, strict=True))
+        back = self._back[: tile_zyx[0] : strides[0]]
+        fitting = _AT_ONCE_BYTES // (4 * self._length * (self._columns + self._layers.units))
+        lines = evenly(height, max(1, max(fitting, _LEAST_AT_ONCE) // width))
+        inputs = torch.empty(self._length, self._columns, lines, width)
+        for first in range(0, height, lines):
+            some = inputs[:, :, : min(lines, height - first)]
+            self._lay_out(some, spectra, first, strides)
+            sums = back @ self._products(some).flatten(1)
+            sums = sums.view(depth, self._layers.units, -1).add_(base[:, None])
+            answers = self._layers.finish(sums).transpose(0, 1)
+            yield (0, first, 0), answers.reshape(len(answers), depth, -1, width)
+
+    def _transformed(self, blocks: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Each level's spectra along z (frequencies, channels, y, x), and the units' sums of the levels' means."""
+        spectra, base = [], torch.zeros(self._layers.units)
+        for block, constant in zip(blocks, self._constant, strict=True):
+            # What is the same everywhere needs no transform, and would cost accuracy.
+            mean = block.mean(dim=(1, 2, 3))
+            base += constant @ mean
+            away = (block - mean[:, None, None, None]).transpose(0, 1)
+            spectra.append((self._forward[:, : len(away)] @ away.flatten(1)).view(-1, *away.shape[1:]))
+        return spectra, base
+
+    def _lay_out(
+        self, target: torch.Tensor, spectra: Sequence[torch.Tensor], first: int, strides: tuple[int, int, int]
+    ) -> None:
+        """Write the inputs (frequencies, columns, y, x) of some lines."""
+        lines, width = target.shape[2:]
+        start = 0
+        for taps in self._taps:
+            spectrum = spectra[taps.level]
+            channels, rows, columns = taps.shape
+            along_y, along_x = spectrum.stride()[2:]
+            origin = (taps.first_yx[0] + first * strides[1]) * along_y + taps.first_yx[1] * along_x
+            shape = (self._length, channels, rows, columns, lines, width)
+            apart = (along_y * taps.spread_yx[0], along_x * taps.spread_yx[1])
+            steps = (*spectrum.stride()[:2], *apart, along_y * strides[1], along_x * strides[2])
+            windows = spectrum.as_strided(shape, steps, spectrum.storage_offset() + origin)
+            stop = start + channels * rows * columns
+            target[:, start:stop].view(shape).copy_(windows)
+            start = stop
+
+    def _products(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The units' spectra (frequencies, units, voxels)."""
+        paired, voxels = self._length - 2, inputs.shape[2] * inputs.shape[3]
+        result = torch.empty(self._length, self._layers.units, voxels)
+        columns = inputs.flatten(2)
+        if paired:
+            pairs = columns[:paired].view(paired // 2, -1, voxels)
+            torch.bmm(self._pairs, pairs, out=result[:paired].view(paired // 2, -1, voxels))
+        torch.bmm(self._reals, columns[paired:], out=result[paired:])
+        return result
+
+
+def depth_columns(layers: ScanLayers) -> int:
+    """How many inputs each slice has a voxel: a matrix column's length."""
+    return sum(math.prod(taps.shape) for taps in _rectangles(layers))
+
+
+def _rectangles(layers: ScanLayers) -> list[_Taps]:
+    """All kernels' taps in as few rectangles as leave nothing in that no unit uses."""
+    found = []
+    deep, middle_y, middle_x = layers.radius_zyx
+    for kernel in layers.kernels:
+        radius, spread = kernel.radius_zyx, kernel.spread_zyx
+        offsets = tuple(deep - radius[0] + number * spread[0] for number in range(kernel.weight.shape[2]))
+        used = kernel.weight.ne(0).flatten(0, 2).any(dim=0)
+        spans = [_span(line) for line in used]
+        for (left, right), group in itertools.groupby(range(len(spans)), key=lambda line: spans[line]):
+            lines = list(group)
+            if left < right:
+                first = (middle_y - radius[1] + lines[0] * spread[1], middle_x - radius[2] + left * spread[2])
+                weight = kernel.weight[..., lines[0] : lines[-1] + 1, left:right]
+                found.append(_Taps(kernel.level, first, spread[1:], weight, offsets))
+    # Without any weight at all the sums are 0 all the same.
+    return found or [_Taps(0, (0, 0), (1, 1), layers.kernels[0].weight[:, :, :1, :1, :1], (0,))]
+
+
+def _span(used: torch.Tensor) -> tuple[int, int]:
+    """From the first to behind the last that is used; (0, 0) if none is."""
+    places = used.nonzero().flatten().tolist()
+    return (places[0], places[-1] + 1) if places else (0, 0)
+
+
+def _transforms(length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The real discrete Fourier transform and its inverse as matrices.
+
+    Real and imaginary part of each frequency follow each other; those of frequency 0 and of the highest, which are
+    real, come last.
+    """
+    places = np.arange(length)
+    forward, back = [], []
+    for frequency in range(1, length // 2):
+        angle = 2 * np.pi * frequency * places / length
+        forward += [np.cos(angle), -np.sin(angle)]
+        back += [2 * np.cos(angle) / length, -2 * np.sin(angle) / length]
+    for frequency in (0, length // 2):
+        wave = np.cos(2 * np.pi * frequency * places / length)
+        forward.append(wave)
+        back.append(wave / length)
+    return torch.from_numpy(np.array(forward)).float(), torch.from_numpy(np.array(back).T.copy()).float()
+
+
+def _spectra(taps: _Taps, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Filters (frequencies, units, inputs): the complex ones, and the two real ones.
+
+    They are conjugated: the kernel is not turned round, as it would be in a convolution.
+    """
+    frequencies = torch.tensor([*range(1, length // 2), 0, length // 2], dtype=torch.float64)
+    angle = 2 * torch.pi / length * torch.outer(frequencies, torch.tensor(taps.offsets_z, dtype=torch.float64))
+    waves = torch.polar(torch.ones_like(angle), angle)
+    spectra = torch.einsum("uczyx,fz->fucyx", taps.weight.to(torch.complex128), waves).flatten(2)
+    return spectra[:-2], spectra[-2:].real
+
+
+def _as_real_matrices(spectra: torch.Tensor) -> torch.Tensor:
+    """Complex matrices (frequencies, units, columns) as real ones of twice the size, for stacked parts."""
+    real, imaginary = spectra.real, spectra.imag
+    upper, lower = torch.cat([real, -imaginary], dim=2), torch.cat([imaginary, real], dim=2)
+    return torch.cat([upper, lower], dim=1).float()
