@@ -71,7 +71,8 @@ CARD = {
         "Research and teaching only. Not a medical device; every result must be reviewed by a qualified reader. "
         "Tested on other synthetic lesions in the same three brains, each left out in turn, and on two gliomas; not "
         "on real metastases, on heads with skull, after operations or radiation, on children, on non-Cartesian or "
-        "black-blood sequences, or against readers. Expect misses below 5 mm and alarms at vessels and dura."
+        "black-blood sequences, or against readers. Expect misses below 10 mm, and alarms at venous sinuses, "
+        "veins, choroid plexus and dura."
     ),
 }
 
