@@ -41,3 +41,8 @@ def count_words(number: int, noun: str) -> str:
 def signed_words(value: float) -> str:
     """A change, such as ``"+0.123"`` or ``"−0.050"``; ``"0"`` for none."""
     return "0" if value == 0 else f"{value:+.3f}".replace("-", "−")
+
+
+def p_words(p: float) -> str:
+    """A test's p, such as ``"0.063"``; a small one as ``"below 0.001"``."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
