@@ -1,8 +1,8 @@
 """Cases to learn lesions from, with exactly so many lesions given, and cases to try on: head phantoms and real brains.
 
 Images are brought to 1.5 mm, so that one core trains in about a minute. Where a case has more lesions than are given,
-the others and some mm about them are neither lesion nor background to any learner. More lesions always contain the fewer
-of the same seed.
+the others and some mm about them are neither lesion nor background to any learner. More lesions always contain the
+fewer of the same seed.
 """
 
 from collections.abc import Sequence
