@@ -30,8 +30,7 @@ def measure(voxels_zyx: npt.NDArray[np.int64], geometry: Geometry) -> Size:
     The axial diameters are taken in the plane of constant S (LPS) through the largest section, whatever the grid's
     orientation: the longest diameter, and the longest chord at right angles to it, of the section's convex hull.
     """
-    surface = _surface(voxels_zyx)
-    corners = geometry.lps_from_index(surface[:, None, :] + _CORNERS)
+    corners = surface_corners(voxels_zyx, geometry)
     longest, perpendicular = _axial_diameters(voxels_zyx, corners, geometry)
     return Size(
         volume_mm3=len(voxels_zyx) * geometry.voxel_volume_mm3,
@@ -39,6 +38,11 @@ def measure(voxels_zyx: npt.NDArray[np.int64], geometry: Geometry) -> Size:
         perpendicular_diameter_mm=perpendicular,
         max_diameter_mm=_farthest(corners.reshape(-1, 3))[0],
     )
+
+
+def surface_corners(voxels_zyx: npt.NDArray[np.int64], geometry: Geometry) -> FloatArray:
+    """The eight corners (n, 8, 3) of every voxel on the surface of an outline, in LPS mm."""
+    return geometry.lps_from_index(_surface(voxels_zyx)[:, None, :] + _CORNERS)
 
 
 def _surface(voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
