@@ -19,7 +19,7 @@ class Job:
     """One piece of work.
 
     Attributes:
-        kind: "detect", "segment", "train" or "retrain".
+        kind: "detect", "segment", "then_segment", "train" or "retrain".
         model: Folder of the model; the one to go on from when retraining, None for training.
         volumes: Image by channel.
         mask: Where to look.
@@ -30,6 +30,7 @@ class Job:
         cases: What to learn from.
         name: Name of the new model.
         channels: Channel names of the new model.
+        unet: Folder of the U-Net that outlines what the model proposes.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Job:
     cases: tuple["TrainingCase", ...] = ()
     name: str = ""
     channels: tuple[str, ...] = ()
+    unet: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Listener(Protocol):
         """The job is so far."""
 
     def finished(self, outcome: Any) -> None:
-        """It is done: the library's DetectionResult or Segmentation, or what was :class:`Taught`."""
+        """It is done: the library's DetectionResult, Segmentation or TwoStageResult, or what was :class:`Taught`."""
 
     def failed(self, failure: Failure) -> None:
         """It ended without a result."""

@@ -15,7 +15,7 @@ from .Library import libraryModule
 from .Models import addFolder, availableModels, removeModel
 from .Presenters.ModelsPresenter import ModelChoice
 from .ResultAdapter import DetectionNodes, nodesFromResult
-from .WorkerLogic import WorkerCalls
+from .TwoStageLogic import TwoStageCalls
 
 if TYPE_CHECKING:
     from mtann.models.bundle import ModelBundle
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["DetectLogic", "TrainingNodes", "trainingCaseFromNodes"]
 
 
-class DetectLogic(WorkerCalls):
+class DetectLogic(TwoStageCalls):
     """Detects, filters and trains, within Slicer's own process: each call returns when everything is done.
 
-    :class:`~.WorkerLogic.WorkerCalls` adds the calls that return at once and work in the background.
+    :class:`~.TwoStageLogic.TwoStageCalls` adds detecting and outlining with two models, and
+    :class:`~.WorkerLogic.WorkerCalls` the calls that return at once and work in the background.
     """
 
     def models(self) -> tuple[ModelChoice, ...]:

@@ -20,6 +20,7 @@ class PanelParameters:
         threshold: The user's own, as typed.
         device: Where to compute.
         precision: Number format.
+        unet: Folder of the U-Net that outlines what is detected; blank for none.
         diameterMm: Diameter of lesions that are added by hand.
     """
 
@@ -37,4 +38,5 @@ class PanelParameters:
     threshold: str
     device: str
     precision: str
+    unet: str
     diameterMm: float = 8.0

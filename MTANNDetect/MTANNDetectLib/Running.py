@@ -13,11 +13,12 @@ from .ImageFactsAdapter import extentMm
 from .Jobs import Job, Runner
 from .LabelAdapter import nodesFromSegmentation
 from .Presenters import RunPresenter
-from .Presenters.ModelsPresenter import BOTH, DETECT, OUTLINE, ModelChoice
+from .Presenters.ModelsPresenter import BOTH, DETECT, OUTLINE, THEN_OUTLINE, ModelChoice
 from .Presenters.RunPresenter import Clock, Failure
 from .Restriction import insideOnly, restricted
 from .ResultAdapter import nodesFromResult
 from .Translation import _
+from .TwoStageAdapter import nodesFromTwoStage
 
 _MM3_A_ML = 1000.0
 
@@ -36,6 +37,7 @@ class RunRequest:
         threshold: The user's own, or None.
         device: Where to compute.
         precision: Number format.
+        unet: The U-Net that outlines what the model detects, or None.
     """
 
     model: ModelChoice
@@ -47,6 +49,14 @@ class RunRequest:
     threshold: float | None = None
     device: str = "auto"
     precision: str = "auto"
+    unet: ModelChoice | None = None
+
+    @property
+    def steps(self) -> list[str]:
+        """The kinds of jobs that it takes."""
+        if self.task == BOTH:
+            return [DETECT, OUTLINE]
+        return [THEN_OUTLINE] if self.task == DETECT and self.unet is not None else [self.task]
 
 
 class RunView(Protocol):
@@ -109,7 +119,7 @@ class RunController:
         if self.isRunning:
             return
         self._request, self._stopping, self._sentences = request, False, []
-        self._waiting = [DETECT, OUTLINE] if request.task == BOTH else [request.task]
+        self._waiting = request.steps
         self._steps = len(self._waiting)
         self._clock = Clock(self._now())
         self._view.runningChanged()
@@ -184,24 +194,38 @@ class RunController:
                 request.operatingPoint,
                 request.device,
                 request.precision,
+                unet=request.unet.directory if request.unet else None,
             ),
             self,
         )
 
     def _add(self, request: RunRequest, outcome: Any) -> str:
-        image = self._images.node
+        image, roi = self._images.node, request.roi
+        shown = {"channels": request.nodes, "bodyPart": request.model.bodyPart, "mask": self._images.mask}
+        if hasattr(outcome, "findings"):
+            return self._addBoth(outcome, roi, shown)
         if not hasattr(outcome, "candidates"):
-            segmentation = outcome if request.roi is None else insideOnly(outcome, request.roi, image)
+            segmentation = outcome if roi is None else insideOnly(outcome, roi, image)
             segmented = nodesFromSegmentation(segmentation, image)
             segmented.segmentationNode.CreateClosedSurfaceRepresentation()
             return " ".join([_outlinedInWords(segmentation.labels), *segmented.warnings])
         self._learnSpeed(request)
-        result = outcome if request.roi is None else restricted(outcome, request.roi, image)
-        nodes = nodesFromResult(
-            result, image, channels=request.nodes, bodyPart=request.model.bodyPart, mask=self._images.mask
-        )
+        result = outcome if roi is None else restricted(outcome, roi, image)
+        nodes = nodesFromResult(result, image, **shown)
         self._view.found(nodes.tableNode)
         return " ".join([_foundInWords(len(result.reported), result.threshold), *nodes.warnings])
+
+    def _addBoth(self, outcome: Any, roi: Any, shown: dict[str, Any]) -> str:
+        """Add what an MTANN and a U-Net found together."""
+        image = self._images.node
+        if roi is not None:
+            findings = restricted(outcome.findings, roi, image)
+            outcome = replace(outcome, findings=findings, segmentation=insideOnly(outcome.segmentation, roi, image))
+        nodes = nodesFromTwoStage(outcome, image, **shown)
+        nodes.segmented.segmentationNode.CreateClosedSurfaceRepresentation()
+        self._view.found(nodes.findings.tableNode)
+        found = _foundInWords(len(outcome.findings.reported), outcome.findings.threshold)
+        return " ".join([found, _outlinedInWords(outcome.segmentation.labels), *nodes.warnings])
 
     def _learnSpeed(self, request: RunRequest) -> None:
         node = self._images.node

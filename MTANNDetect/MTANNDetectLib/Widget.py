@@ -174,7 +174,7 @@ class DetectPanel(slicer.util.VTKObservationMixin):
             self.teach.update()
 
     def _connectChoices(self) -> None:
-        for combo in ("taskSelector", "operatingPointSelector", "deviceSelector", "precisionSelector"):
+        for combo in ("taskSelector", "unetSelector", "operatingPointSelector", "deviceSelector", "precisionSelector"):
             connect(getattr(self.ui, combo), "currentIndexChanged(int)", self._store)
         connect(self.ui.thresholdEdit, "textChanged(QString)", self._store)
         connect(self.ui.diameterBox, "valueChanged(double)", self._store)

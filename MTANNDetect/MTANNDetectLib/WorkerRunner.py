@@ -114,9 +114,12 @@ class WorkerRunner:
             more = {"model": str(job.model)} if job.kind == "retrain" else {"channels": job.channels}
             return {**arguments, **more}
         common = {"volumes": job.volumes, "model": str(job.model), "mask": job.mask}
-        if job.kind == "segment":
+        if job.kind in ("segment", "then_segment"):
             kind = libraryModule("mtann.segmentation.result").SegmentationSettings
-            return {**common, "settings": kind(device=job.device, precision=job.precision)}
+            how = kind(device=job.device, precision=job.precision)
+            if job.kind == "segment":
+                return {**common, "settings": how}
+            common |= {"unet": str(job.unet), "how": how}
         point = {"threshold": job.threshold, "operating_point": job.operatingPoint}
         return {**common, **point, "device": job.device}
 

@@ -102,6 +102,15 @@ def read_case_list(
     return cases
 
 
+def case_columns(path: Path | str) -> tuple[str, ...]:
+    """The names of a case list's columns.
+
+    Raises:
+        CasesError: The list cannot be read.
+    """
+    return tuple(_read_rows(Path(path))[0])
+
+
 def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")

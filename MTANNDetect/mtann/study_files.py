@@ -78,7 +78,11 @@ def read_study(
     cases = []
     for case in true:
         prediction = found[case.case]()
-        cases.append(replace(case, found=prediction.found, found_map=prediction.found_map))
+        lesion_map = case.lesion_map
+        if lesion_map is None and not case.lesions and any(one.lesion_map for one in true):
+            # Among label maps, no lesions are an empty one: else what is falsely outlined there went uncounted.
+            lesion_map = prediction.found_map and partial(_nothing, prediction.found_map)
+        cases.append(replace(case, found=prediction.found, found_map=prediction.found_map, lesion_map=lesion_map))
     return tuple(cases), tuple(notes)
 
 
@@ -246,6 +250,12 @@ def _read_mask(path: Path, values: Sequence[int]) -> Volume:
     volume = read_volume(path)
     inside = np.isin(volume.array, list(values)) if values else volume.array != 0
     return volume.with_array(inside.astype(np.uint8))
+
+
+def _nothing(like: LazyVolume) -> Volume:
+    """No voxel on the grid of a map."""
+    volume = like()
+    return volume.with_array(np.zeros(volume.geometry.shape_zyx, dtype=np.uint8), "no lesion")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -114,7 +114,7 @@ def main() -> int:
         settings = SegmentationSettings(device="cpu", backend=arguments.backend, precision="fp32")
         result = segment(volume, small_bundle(), settings)
         marks.append(("segment", time.perf_counter()))
-        save_segmentation(result, Path(scratch) / "out", "")
+        save_segmentation(result, volume, Path(scratch) / "out", "")
         marks.append(("write", time.perf_counter()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     steps = {name: round(now - then, 1) for (_, then), (name, now) in itertools.pairwise(marks)}

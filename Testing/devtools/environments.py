@@ -22,6 +22,7 @@ PEERS = (
     *("blosc2", "certifi", "charset-normalizer", "connected-components-3d", "imageio", "importlib-resources"),
     *("lazy-loader", "ndindex", "nibabel", "numexpr", "pandas", "py-cpuinfo", "requests", "scikit-image", "seaborn"),
     *("tifffile", "urllib3", "picai_eval", "mlxtend", "report_guided_annotation"),
+    *("panoptica", "plotly", "rich", "ruamel.yaml"),
 )
 PEERS_IMPORTS = "nnunetv2.inference.predict_from_raw_data, nnunetv2.run.run_training"
 STAMP = "mtann-stamp.json"  # the file in an environment whose presence says that it is whole

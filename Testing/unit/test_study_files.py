@@ -63,6 +63,21 @@ def test_a_list_with_patients_subgroups_and_an_empty_cell_for_no_lesions(referen
     assert (candidate.score, candidate.probability, candidate.reported) == (0.7, 0.25, False)
 
 
+def test_among_label_maps_a_case_without_lesions_is_an_empty_map(references, tmp_path):
+    # Outlines where nothing is count as Dice 0, and nothing where nothing is as 1; neither is left out.
+    predictions = tmp_path / "predictions"
+    predictions.mkdir()
+    for name, boxes in (("one", [BOX, OTHER]), ("well", []), ("false", [BOX])):
+        write_volume(mask_of(boxes), predictions / f"{name}.nii.gz")
+    listed = tmp_path / "cases.csv"
+    rows = ("case,patient,lesions", "one,p,references/one.nii.gz", "well,q,", "false,r,")
+    listed.write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
+    cases, _ = read_study(predictions, listed)
+    got = assess(cases, CentreRule(), draws=0)
+    assert got.voxels.values("dice") == [1.0, 1.0, 0.0]
+    assert got.voxels.values("reference_mm3") == [54.0, 0.0, 0.0]
+
+
 def test_result_folders_of_ours_keep_what_was_reported(tmp_path):
     image, result = make_result()
     save_result(result, image, tmp_path / "results" / "one")

@@ -68,6 +68,11 @@ class InputsPanel:
         return self._choices[index] if 0 <= index < len(self._choices) else None
 
     @property
+    def models(self) -> tuple[ModelChoice, ...]:
+        """The models of the list."""
+        return self._choices
+
+    @property
     def channelNodes(self) -> dict[str, Any]:
         """The chosen node of each channel, or None."""
         channels = self.model.channels if self.model else ()

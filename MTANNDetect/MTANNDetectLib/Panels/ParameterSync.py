@@ -41,6 +41,7 @@ class ParameterSync:
         kept.threshold = panel.ui.thresholdEdit.text
         kept.device = panel.run.device
         kept.precision = panel.ui.precisionSelector.currentText
+        kept.unet = str(panel.run.unet.directory) if panel.run.unet else ""
         kept.diameterMm = float(panel.ui.diameterBox.value)
 
     def restore(self) -> None:
@@ -57,6 +58,7 @@ class ParameterSync:
             for name, selector in _SELECTORS.items():
                 getattr(panel.ui, selector).setCurrentNode(getattr(kept, name))
             panel.run.choose(kept.task, kept.operatingPoint, kept.device, kept.precision)
+            panel.run.chooseUnet(kept.unet)
             panel.ui.thresholdEdit.text = kept.threshold
             panel.ui.diameterBox.value = kept.diameterMm
             if kept.result is not None:

@@ -49,9 +49,10 @@ class RunPanel:
         self._tasks: tuple[str, ...] = ()
         self._points: tuple[ModelsPresenter.Point, ...] = ()
         self._shown: ModelChoice | None = None
+        self._unets: tuple[ModelChoice, ...] = ()
         self._devices: tuple[str, ...] = ("auto",)
         connect(ui.runButton, "clicked()", self.onRun)
-        for combo in (ui.taskSelector, ui.operatingPointSelector, ui.deviceSelector):
+        for combo in (ui.taskSelector, ui.unetSelector, ui.operatingPointSelector, ui.deviceSelector):
             connect(combo, "currentIndexChanged(int)", self.update)
         connect(ui.thresholdEdit, "textChanged(QString)", self.update)
 
@@ -60,6 +61,13 @@ class RunPanel:
         """The chosen task."""
         index = self.ui.taskSelector.currentIndex
         return self._tasks[index] if 0 <= index < len(self._tasks) else ModelsPresenter.DETECT
+
+    @property
+    def unet(self) -> ModelChoice | None:
+        """The U-Net that is to outline what is detected; None where none is chosen, or something else is to be done."""
+        index = self.ui.unetSelector.currentIndex - 1
+        chosen = self.task == ModelsPresenter.DETECT and 0 <= index < len(self._unets)
+        return self._unets[index] if chosen else None
 
     @property
     def device(self) -> str:
@@ -87,8 +95,22 @@ class RunPanel:
                 [*texts, _("From a threshold of your own")],
                 RunPresenter.preferredPoint(self._points),
             )
+        self._showUnets()
         self.showDevices()
         self.update()
+
+    def _showUnets(self) -> None:
+        """Offer the U-Nets that can outline what the model detects, keeping the choice."""
+        found = ModelsPresenter.outlinersOf(self._inputs.models, self._inputs.model)
+        if found != self._unets:
+            former, self._unets = self.unet, found
+            texts = [ModelsPresenter.entryText(one) for one in found]
+            fillCombo(self.ui.unetSelector, [_("nothing"), *texts], found.index(former) + 1 if former in found else 0)
+
+    def chooseUnet(self, folder: str) -> None:
+        """Choose the U-Net of a folder, if it is listed; none where the text is blank."""
+        folders = ["", *(str(one.directory) for one in self._unets)]
+        self.ui.unetSelector.currentIndex = folders.index(folder) if folder in folders else 0
 
     def showDevices(self) -> None:
         """List what the machine computes with, once that is known."""
@@ -121,8 +143,10 @@ class RunPanel:
             widget.visible = detects
         for widget in (self.ui.thresholdEdit, self.ui.thresholdLabel):
             widget.visible = detects and self.point is None
+        for widget in (self.ui.unetSelector, self.ui.unetLabel):
+            widget.visible = self.task == ModelsPresenter.DETECT and bool(self._unets)
         # An MTANN has one number format; U-Nets run in several.
-        self.ui.precisionSelector.visible = model is not None and model.kind != "mtann"
+        self.ui.precisionSelector.visible = self.unet is not None or (model is not None and model.kind != "mtann")
         self.ui.progressBar.visible = running or self._isBusy()
         missing = self._inputs.whatIsMissing
         ready = model is not None and not missing
@@ -152,6 +176,7 @@ class RunPanel:
                 threshold=threshold,
                 device=self.device,
                 precision=self.ui.precisionSelector.currentText,
+                unet=self.unet,
             )
         )
 

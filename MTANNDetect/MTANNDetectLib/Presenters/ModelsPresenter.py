@@ -8,6 +8,10 @@ from ..Translation import _
 
 BUNDLED, OWN, ADDED_FOLDER = "bundled", "own", "added"
 DETECT, OUTLINE, BOTH = "detect", "segment", "both"
+THEN_OUTLINE = "then_segment"
+"""Detecting with one model, and outlining with another what it proposes."""
+LIKELIHOOD = "mtann_likelihood"
+"""A channel that the detecting model fills."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,20 @@ def tasksOf(model: ModelChoice | None) -> tuple[str, ...]:
         return ()
     tasks = [name for name, can in ((DETECT, model.canDetect), (OUTLINE, model.canOutline)) if can]
     return (*tasks, BOTH) if len(tasks) == 2 else tuple(tasks)
+
+
+def outlinersOf(models: Sequence[ModelChoice], model: ModelChoice | None) -> tuple[ModelChoice, ...]:
+    """The U-Nets that can outline what a model detects: by the same images, or as many under other names."""
+    if model is None or not model.canDetect:
+        return ()
+    found = []
+    for one in models:
+        channels = [name for name in one.channels if name != LIKELIHOOD]
+        named = set(channels) <= set(model.channels)
+        renamed = len(channels) == len(model.channels) and not set(channels) & set(model.channels)
+        if one.kind in ("unet", "nnunet") and one.canOutline and (named or renamed):
+            found.append(one)
+    return tuple(found)
 
 
 def removalQuestion(model: ModelChoice) -> str:

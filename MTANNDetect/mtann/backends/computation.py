@@ -1,5 +1,6 @@
 """Choosing what evaluates networks: which device, torch or OpenVINO, and in what precision."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -11,6 +12,9 @@ from mtann.settings import Backend, Device, Precision
 
 ChosenBackend = Literal["torch", "openvino"]
 ChosenPrecision = Literal["fp32", "bf16", "fp16"]
+
+Permission = Callable[[ChosenBackend, ChosenPrecision], tuple[bool, str]]
+"""Whether a backend may compute in less than fp32 without being asked for it; and why, or why not, in words."""
 
 _FEATURE = "Evaluating a network with OpenVINO"
 _NAMES: dict[ChosenBackend, str] = {"torch": "torch", "openvino": "OpenVINO"}
@@ -49,7 +53,7 @@ def choose_computation(
     backend: Backend = "auto",
     precision: Precision = "auto",
     *,
-    reduced: bool = False,
+    reduced: Permission | None = None,
 ) -> Computation:
     """What evaluates a run's networks.
 
@@ -60,8 +64,8 @@ def choose_computation(
         device: Where to compute.
         backend: What evaluates networks.
         precision: Of the numbers within a network.
-        reduced: Whether ``auto`` may take less than fp32 where that is faster. Never for MTANN scores; for a U-Net only
-            if its bundle's check case gave a Dice coefficient of at least 0.999 against fp32.
+        reduced: Says whether ``auto`` may take less than fp32 where that is faster. Never for MTANN scores, so that
+            none is asked; for a U-Net only if a check case gave a Dice coefficient of at least 0.999 against fp32.
 
     Raises:
         SettingsError: This machine, or the backend, cannot do what was asked for; the message says what it can.
@@ -71,15 +75,27 @@ def choose_computation(
     chosen, reason = _backend(backend, where)
     able = _precisions(chosen, where)
     if precision == "auto":
-        wanted = _fastest(chosen, where, able) if reduced else "fp32"
-        more = f"; {wanted} since the model was checked with it" if wanted != "fp32" else ""
-        return Computation(where, chosen, wanted, reason + more)
+        fastest = _fastest(chosen, where, able)
+        if reduced is None or fastest == "fp32":
+            return Computation(where, chosen, "fp32", reason)
+        allowed, why = reduced(chosen, fastest)
+        return Computation(where, chosen, fastest if allowed else "fp32", f"{reason}; {why}")
     if precision not in able:
         raise SettingsError(
             f"{_NAMES[chosen]} does not compute in {precision} on this machine's {where}. "
             f"Use --precision auto or one of: {', '.join(able)}."
         )
     return Computation(where, chosen, precision, f"{reason}; precision as asked for")
+
+
+def reduced_computation(device: Device = "auto", backend: Backend = "auto") -> Computation:
+    """What ``auto`` would take on a device if less than fp32 were allowed: fp32 where that is not faster.
+
+    Raises:
+        SettingsError: This machine, or the backend, cannot do what was asked for.
+        MissingPackageError: torch is not installed, or OpenVINO was asked for and is not.
+    """
+    return choose_computation(device, backend, reduced=lambda *_: (True, "less than fp32 to be checked"))
 
 
 def choose_for_mtann(device: Device = "auto", backend: Backend = "auto", precision: Precision = "auto") -> Computation:

@@ -10,7 +10,13 @@ from mtann.evaluation.paired import compare
 from mtann.evaluation.rules import read_rule
 from mtann.output_folder import check_output, recover_folder
 from mtann.progress import Run
-from mtann.report.comparison import COMPARISON_FOLDER, comparison_document, comparison_page, save_comparison
+from mtann.report.comparison import (
+    COMPARISON_FOLDER,
+    comparison_document,
+    comparison_page,
+    mcnemar_lines,
+    save_comparison,
+)
 from mtann.report.evaluation_page import figure_words, interval_words, words_of
 from mtann.study_files import read_study
 
@@ -38,6 +44,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             f"  {words_of(name):<80} {figure_words(one.first):>8} {figure_words(one.second):>8}  "
             f"{figure_words(one.difference):>8} ({interval_words(one.difference)})"
         )
+    for line in mcnemar_lines(comparison):
+        console.say(f"  {line}")
     for note in comparison.notes:
         console.warn(note)
     console.say(f"Written to {arguments.output}: see report.html. Research software.")

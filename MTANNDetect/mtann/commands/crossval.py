@@ -12,6 +12,7 @@ from mtann.output_folder import check_output, recover_folder
 from mtann.progress import Run
 from mtann.training.unet.processes import joined
 from mtann.training.unet.settings import UNetTrainingSettings
+from mtann.unets.checked import check_case, with_checks
 from mtann.unets.crossval import cross_validate
 from mtann.unets.fold import Training
 from mtann.unets.model import make_model
@@ -63,6 +64,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         if arguments.intended_use:
             described["intended_use"] = arguments.intended_use
         bundle = make_model(training, outcome, arguments.name or arguments.output.resolve().name, described)
+        case = check_case(training.cases, dict(outcome.cases))
+        bundle = with_checks(bundle, case, arguments.device, run.part(0.99, 1.0))
         save_bundle(bundle, arguments.output)
     for line in (*reasons, *bundle.card.results):
         console.say(line)

@@ -125,7 +125,7 @@ class Looking:
             check_output(arguments.output, RESULT_FOLDER)
         bundle = open_model(arguments.model)
         settings = read_settings(arguments, bundle.card.detection)
-        _how_to_explain(arguments)  # refuses what cannot be, before the work
+        how_to_explain(arguments)  # refuses what cannot be, before the work
         return self._many(bundle, settings) if arguments.cases else self._one(bundle, settings)
 
     def _one(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
@@ -148,7 +148,7 @@ class Looking:
         console.progress(Progress("read", 0.0, "Reading images"))
         volumes = {name: read_volume(file, arguments.series) for name, file in case.channels.items()}
         mask = read_volume(case.mask, arguments.series) if case.mask else None
-        how = _how_to_explain(arguments)
+        how = how_to_explain(arguments)
         prepared = None
         if how is not None:
             # Detecting and explaining look at the same case.
@@ -208,7 +208,7 @@ class Looking:
             threshold = resolve_threshold(bundle.card, arguments.threshold, arguments.operating_point).value
             task = self.open(case)
             request = request_of(bundle, settings, case, threshold, arguments.series, task.inputs)
-            if is_done(output, request, _how_to_explain(arguments), arguments.uncertainty):
+            if is_done(output, request, how_to_explain(arguments), arguments.uncertainty):
                 return {
                     "case": case.case,
                     "status": "skipped",
@@ -225,7 +225,12 @@ class Looking:
         return {"case": case.case, "status": "done", "reported": len(result.reported), "message": found}
 
 
-def _how_to_explain(arguments: argparse.Namespace) -> ExplanationSettings | None:
+def how_to_explain(arguments: argparse.Namespace) -> ExplanationSettings | None:
+    """How candidates are to be explained; None if nobody asked.
+
+    Raises:
+        SettingsError: Options do not go together, or are out of range.
+    """
     if arguments.explain is None:
         if arguments.occlusion_cube_mm is not None:
             raise SettingsError("--occlusion-cube-mm is for --explain, which is missing. Add --explain.")

@@ -49,9 +49,14 @@ def is_done(directory: Path, request: Request, how: ExplanationSettings | None =
         }
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    return bool(found == request) and has_extras(directory, how, unsure)
+
+
+def has_extras(directory: Path, how: ExplanationSettings | None, unsure: bool) -> bool:
+    """Whether the result in a folder is explained as asked, and its uncertainty measured if asked."""
     if unsure and not (directory / UNCERTAINTY_FILE).is_file():
         return False
-    return bool(found == request) and (how is None or _explained(directory) == how.model_dump(mode="json"))
+    return how is None or bool(_explained(directory) == how.model_dump(mode="json"))
 
 
 def _explained(directory: Path) -> Any:

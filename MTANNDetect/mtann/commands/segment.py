@@ -18,7 +18,8 @@ from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
 from mtann.output_folder import check_output, recover_folder
 from mtann.progress import Progress
-from mtann.segmentation.files import DOCUMENT_FILE, SEGMENTATION_FOLDER, save_segmentation
+from mtann.report.words import count_words, millilitre_words
+from mtann.segmentation.files import DOCUMENT_FILE, REPORT_FILE, SEGMENTATION_FOLDER, save_segmentation
 from mtann.segmentation.likelihood import resolve_segmentation
 from mtann.segmentation.result import SegmentationSettings
 from mtann.segmentation.segment import open_segmenter, segment
@@ -60,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     unet.add_argument("--no-mirroring", action="store_true", help="evaluate no mirrored patches: faster, less exact")
     unet.add_argument("--overlap", type=float, default=0.5, metavar="X", help="least overlap of patches (default: 0.5)")
     unet.add_argument("--probabilities", action="store_true", help="write each class's probabilities, too")
+    unet.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="also tell how far folds and mirrored patches disagree: variance.nii.gz, entropy.nii.gz and an interval "
+        "for the volume of each component; takes twice as long",
+    )
     unet.add_argument(
         "--around",
         nargs="?",
@@ -105,11 +112,13 @@ class _Segmenting:
         files = named_files(arguments.images, arguments.channel, self.bundle.card)
         document = self._segment(CaseFiles("", "", files, arguments.mask), arguments.output)
         for name, volume in document["volumes_mm3"].items():
-            console.say(f"{name}: {volume:.0f} mm3")
+            console.say(
+                f"{name}: {millilitre_words(volume)} in {count_words(document['components'][name], 'component')}"
+            )
         console.say(f"Decided by {document['threshold_origin']}.")
         if document["computation"]:
             console.say(f"Computed with {document['computation']}.")
-        console.say(f"Written to {arguments.output}. Research software; review every result.")
+        console.say(f"Written to {arguments.output}: see report.html. Research software; review every result.")
         console.finish({"output": str(arguments.output), **document})
         return 0
 
@@ -147,7 +156,7 @@ class _Segmenting:
             if os.environ.get("MTANN_TRACEBACK") and not isinstance(error, (MTANNError, MemoryError)):
                 raise
             return {"case": case.case, "status": "failed", "message": explain(error)[1]}
-        found = ", ".join(f"{name} {volume:.0f} mm3" for name, volume in document["volumes_mm3"].items())
+        found = ", ".join(f"{name} {millilitre_words(volume)}" for name, volume in document["volumes_mm3"].items())
         return {"case": case.case, "status": "done", "message": found}
 
     def _segment(self, case: CaseFiles, output: Path) -> dict[str, Any]:
@@ -155,8 +164,9 @@ class _Segmenting:
         around_file = self._around(case)
         around = None if around_file is None else read_given(around_file, series=arguments.series)
         console.progress(Progress("read", 0.0, "Reading images"))
+        volumes = {name: read_volume(file, arguments.series) for name, file in case.channels.items()}
         result = segment(
-            {name: read_volume(file, arguments.series) for name, file in case.channels.items()},
+            volumes,
             self.bundle,
             self.settings,
             mask=read_volume(case.mask, arguments.series) if case.mask else None,
@@ -169,7 +179,11 @@ class _Segmenting:
             "asked": self.settings.model_dump(mode="json"),
             "around_sha256": None if around is None else hash_given(around),
         }
-        return save_segmentation(result, output, self.bundle.card.intended_use, asked)
+        console.progress(Progress("write", 1.0, "Writing the result"))
+        first = volumes[self.bundle.card.channel_names[0]]
+        document = save_segmentation(result, first, output, self.bundle.card.intended_use, asked)
+        console.end_progress()
+        return document
 
     def _around(self, case: CaseFiles) -> Path | None:
         """The places of a case: the one file, or of a list each row's ``candidates``."""
@@ -183,6 +197,8 @@ class _Segmenting:
             document = json.loads((output / DOCUMENT_FILE).read_text(encoding="utf-8"))
             found = [document[key] for key in ("inputs", "mask", "asked", "model", "around_sha256")]
         except (OSError, ValueError, KeyError, TypeError):
+            return False
+        if not (output / REPORT_FILE).is_file():  # of a version that wrote none
             return False
         series, around_file = self.arguments.series, self._around(case)
         return found == [
@@ -203,6 +219,7 @@ def _settings(arguments: argparse.Namespace) -> SegmentationSettings:
         mirroring=not arguments.no_mirroring,
         overlap=arguments.overlap,
         probabilities=arguments.probabilities,
+        uncertainty=arguments.uncertainty,
         device=arguments.device,
         backend=arguments.backend,
         precision=arguments.precision,

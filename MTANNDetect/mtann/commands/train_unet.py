@@ -15,6 +15,7 @@ from mtann.progress import Run
 from mtann.training.unet.log import PLOT_FILE
 from mtann.training.unet.processes import Processes, joined
 from mtann.training.unet.settings import UNetTrainingSettings
+from mtann.unets.checked import check_case, with_checks
 from mtann.unets.fold import Training, train_fold
 from mtann.unets.likelihood_channel import likelihood_cases, likelihood_note, overlap_warning, with_likelihood
 from mtann.unets.model import make_model, outcome_of_fold
@@ -112,6 +113,8 @@ def run_unet(arguments: argparse.Namespace, console: Console) -> int:
         if not processes.is_first:
             return 0
         bundle = make_model(training, outcome_of_fold(name, fold, validation), f"{plan.name} {name} fold {fold}")
+        case = check_case(training.split(fold).held_out or training.cases, dict(validation.cases))
+        bundle = with_checks(bundle, case, arguments.device)
         directory = training.folder(name, fold)
         save_bundle(bundle, directory / MODEL_FOLDER)
     for line in bundle.card.results:

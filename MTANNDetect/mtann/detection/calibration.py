@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 from scipy.optimize import isotonic_regression, minimize, minimize_scalar
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from mtann.settings import Positive, Settings
 
@@ -23,7 +23,7 @@ LEAST_OF_EACH = 5
 """With fewer lesions, or fewer false alarms, nothing is calibrated."""
 ISOTONIC_CANDIDATES, ISOTONIC_OF_EACH = 50, 20
 """From so many candidates, so many of them lesions and so many false alarms, isotonic regression is used."""
-_LEAST_TEMPERATURE, _MOST_TEMPERATURE = 0.05, 20.0
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.05, 20.0
 
 
 class CalibrationData(Settings):
@@ -150,17 +150,20 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, cases: int, ch
 
     Args:
         logits: (n, classes), of voxels that the network had not seen; draw them, since a few ten thousand are enough.
+            Or (networks, n, classes), of networks whose probabilities are averaged.
         labels: The right class of each.
         cases: How many cases they come from.
         chosen_on: Which data that is.
     """
     values = np.asarray(logits, dtype=np.float64)
-    right = np.asarray(labels, dtype=np.int64)[:, None]
+    values = values[None] if values.ndim == 2 else values
+    right = np.broadcast_to(np.asarray(labels, dtype=np.int64)[None, :, None], (*values.shape[:2], 1))
 
     def loss(log_temperature: float) -> float:
-        logs = log_softmax(values / np.exp(log_temperature), axis=1)
-        return -float(np.take_along_axis(logs, right, axis=1).mean())
+        logs = log_softmax(values / np.exp(log_temperature), axis=-1)
+        each = np.take_along_axis(logs, right, axis=-1)[..., 0]
+        return -float((logsumexp(each, axis=0) - np.log(len(values))).mean())
 
-    ends = (np.log(_LEAST_TEMPERATURE), np.log(_MOST_TEMPERATURE))
+    ends = (np.log(LEAST_TEMPERATURE), np.log(MOST_TEMPERATURE))
     found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-8})
     return TemperatureCalibration(temperature=float(np.exp(found.x)), cases=cases, chosen_on=chosen_on)

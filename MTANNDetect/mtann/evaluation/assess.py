@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from mtann.evaluation.bootstrap import DRAWS, Measured, Resamples, measure, resamples
 from mtann.evaluation.froc import Froc, froc
 from mtann.evaluation.levels import (
@@ -115,7 +117,7 @@ def assess(
         groups=groups,
         froc=_curve(matched),
         patients=weights.patients,
-        notes=(*_notes(matched, weights, bool(voxels) and not voxel), *notes),
+        notes=(*_notes(matched, weights), *_voxel_notes(voxels), *notes),
     )
 
 
@@ -146,7 +148,28 @@ def _renamed(level: str, figures: Sequence[Figure]) -> list[Figure]:
     return [Figure(f"{level}.{one.name}", one.statistic, one.is_share) for one in figures]
 
 
-def _notes(cases: Sequence[MatchedCase], weights: Resamples, no_voxels: bool) -> list[str]:
+def _voxel_notes(voxels: VoxelLevel | None) -> list[str]:
+    """Which cases the voxels' means leave out, since a mean over the others may flatter."""
+    if voxels is None:
+        return []
+    if not voxels.is_there:
+        return ["Predictions or references are points, so there are no voxels to compare."]
+    notes = []
+    if missing := sum(one is None for one in voxels.measured):
+        notes.append(
+            f"In {missing} of {len(voxels.measured)} cases predictions or references are points: these have no voxels "
+            "to compare and are left out there."
+        )
+    one_empty = sum(one is not None and bool(np.isnan(one.whole.hd95_mm)) for one in voxels.measured)
+    if one_empty:
+        notes.append(
+            f"In {one_empty} of {len(voxels.measured)} cases one mask is empty and the other is not: these count as "
+            "Dice 0 but have no surface distance, so mean distances flatter. Lesion-wise distances count each miss."
+        )
+    return notes
+
+
+def _notes(cases: Sequence[MatchedCase], weights: Resamples) -> list[str]:
     notes = []
     if weights.patients < 2:
         notes.append("There is one patient, so no interval can be given: how patients differ is not known.")
@@ -158,8 +181,6 @@ def _notes(cases: Sequence[MatchedCase], weights: Resamples, no_voxels: bool) ->
         notes.append("Nothing was found in any case.")
     elif not is_scored([one.case for one in cases]):
         notes.append("Candidates have no scores, so there is one threshold and no FROC curve.")
-    if no_voxels:
-        notes.append("Predictions or references are points, so there are no voxels to compare.")
     unknown = sum(not lesion.radius_mm for one in cases for lesion in one.case.lesions)
     if unknown:
         notes.append(f"{unknown} lesions are points of unknown size; they are in no size class.")

@@ -2,8 +2,9 @@
 
 Lesions of one patient are alike, so patients are drawn, each with all its cases. A statistic takes weights (draws,
 cases), how often each case was drawn, and gives one value a draw; so one call serves all draws. Percentiles are widened
-for few patients as Hesterberg advises (Am Stat 69:371, 2015), and of a share that is 0 or 1, which draws cannot vary,
-the interval is Clopper and Pearson's with as many trials as there are patients: the widest that is honest.
+for few patients as Hesterberg advises (Am Stat 69:371, 2015). A share that draws cannot vary, as one of 0 or 1, or one
+that is equal in all patients, has Clopper and Pearson's interval with as many trials as there are patients: the widest
+that is honest. Only patients with something to count make a share sure: of specificity, those without lesions.
 """
 
 from collections.abc import Callable, Sequence
@@ -82,13 +83,30 @@ def measure(statistic: Statistic, draws: Resamples, is_share: bool = False) -> M
     value = float(statistic(draws.plain)[0])
     if not np.isfinite(value):
         return Measured(None)
-    if draws.patients < 2:
+    patients = _counted(statistic, draws) if is_share else draws.patients
+    if draws.patients < 2 or not patients:
         return Measured(value)
     if is_share and value in (0.0, 1.0):
-        unsure = float(0.025 ** (1 / draws.patients))
-        return Measured(value, 0.0, 1 - unsure) if value == 0 else Measured(value, unsure, 1.0)
-    low, high = percentile_interval(statistic(draws.drawn), draws.patients)
+        return Measured(value, *_clopper_pearson(value, patients))
+    low, high = percentile_interval(statistic(draws.drawn), patients)
+    if low is not None and low == high:
+        # Equal draws say how alike these patients are, and nothing of how others may differ.
+        return Measured(value, *_clopper_pearson(value, patients)) if is_share else Measured(value)
     return Measured(value, low, high)
+
+
+def _counted(statistic: Statistic, draws: Resamples) -> int:
+    """How many patients have something to count: those of whom the statistic has a value by themselves."""
+    each = (draws.patient_of == np.unique(draws.patient_of)[:, None]) * draws.plain
+    return int(np.isfinite(statistic(each)).sum())
+
+
+def _clopper_pearson(share: float, trials: int) -> tuple[float, float]:
+    """The interval of a share of so many trials (Biometrika 26:404, 1934)."""
+    hits = share * trials
+    low = float(stats.beta.ppf(0.025, hits, trials - hits + 1)) if hits > 0 else 0.0
+    high = float(stats.beta.ppf(0.975, hits + 1, trials - hits)) if hits < trials else 1.0
+    return low, high
 
 
 def percentile_interval(values: FloatArray, patients: int) -> tuple[float | None, float | None]:
@@ -104,7 +122,12 @@ def percentile_interval(values: FloatArray, patients: int) -> tuple[float | None
 
 def difference(first: Statistic, second: Statistic, draws: Resamples) -> Measured:
     """The first statistic less the second, both on the same draws: paired where both take the same cases."""
-    return measure(lambda weights: first(weights) - second(weights), draws)
+    value = float(first(draws.plain)[0] - second(draws.plain)[0])
+    if not np.isfinite(value):
+        return Measured(None)
+    if draws.patients < 2:
+        return Measured(value)
+    return Measured(value, *percentile_interval(first(draws.drawn) - second(draws.drawn), draws.patients))
 
 
 def share(hits: npt.ArrayLike, of: npt.ArrayLike) -> Statistic:

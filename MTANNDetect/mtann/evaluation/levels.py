@@ -91,7 +91,7 @@ def case_figures(cases: Sequence[MatchedCase]) -> list[Figure]:
         Figure("f1", share(2 * tp.astype(float), 2.0 * tp + fp + fn), True),
     ]
     if is_scored([one.case for one in cases]):
-        figures.append(Figure("auroc", auroc([one.score for one in cases], ill), True))
+        figures.append(Figure("auroc", auroc([one.score for one in cases], ill)))
     return figures
 
 

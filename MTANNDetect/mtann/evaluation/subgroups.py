@@ -1,6 +1,6 @@
 """Subgroups of a study, such as scanners, and what tells them apart."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,16 +39,28 @@ def subgroups(
     notes = []
     for column in dict.fromkeys(name for case in cases for name in case.subgroups):
         values = banded([case.subgroups.get(column, "") for case in cases])
-        known = sorted(set(values) - {""})
+        known = _in_order(set(values) - {""})
         if len(known) < 2 or len(known) > MOST_VALUES:
             notes.append(
                 f"Column '{column}' has {len(known)} values and was left out; two to {MOST_VALUES} can be told."
             )
             continue
+        if unknown := values.count(""):
+            notes.append(
+                f"Column '{column}' is empty in {unknown} case(s), which count among the others of each group."
+            )
         groups[column] = tuple(
             _group(value, np.array([own == value for own in values]), figures, draws) for value in known
         )
     return groups, tuple(notes)
+
+
+def _in_order(values: Collection[str]) -> list[str]:
+    """Numbers by size, anything else by the alphabet."""
+    try:
+        return sorted(values, key=lambda value: (float(value), value))
+    except ValueError:
+        return sorted(values)
 
 
 def banded(values: Sequence[str]) -> list[str]:
@@ -79,4 +91,6 @@ def _difference(figure: Figure, own: Resamples, others: Resamples) -> Measured:
     if not np.isfinite(value):
         return Measured(None)
     drawn = figure.statistic(own.drawn) - figure.statistic(others.drawn)
-    return Measured(value, *percentile_interval(drawn, min(own.patients, others.patients)))
+    low, high = percentile_interval(drawn, min(own.patients, others.patients))
+    # Where no draw differs, as of two shares of 1, nothing is known of how others may differ.
+    return Measured(value) if low == high else Measured(value, low, high)

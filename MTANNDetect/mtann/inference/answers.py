@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from mtann.errors import MTANNError
+
 Network = Callable[[torch.Tensor], torch.Tensor]
 """Logits (patch, output, *patch size) for patches (patch, channel, *patch size)."""
 
@@ -22,6 +24,8 @@ class Answers:
         dimensions: 2 for networks that take slices: patches have a first axis of one voxel then.
         mirror_axes: Axes of a patch, as the networks see it, that may be mirrored; the answers are averaged.
         batch: Most patches that a network is given at once.
+        positions: Sets of axes to mirror along, one at a time, in place of all of ``mirror_axes``; their answers alone
+            are averaged then.
         evaluated: How many patches the networks were given in all.
         asked: Called before each batch; may raise to stop.
     """
@@ -31,6 +35,7 @@ class Answers:
     mirror_axes: tuple[int, ...] = ()
     batch: int = 1
     asked: Callable[[], None] = lambda: None
+    positions: tuple[tuple[int, ...], ...] | None = None
     evaluated: int = 0
     _constant: dict[tuple[float, ...], torch.Tensor] = field(default_factory=dict, repr=False)
 
@@ -48,11 +53,7 @@ class Answers:
         return [found[number] if key is None else known[key] for number, key in enumerate(keys)]
 
     def _ask(self, patches: list[torch.Tensor]) -> list[torch.Tensor]:
-        flips = [
-            axes
-            for count in range(len(self.mirror_axes) + 1)
-            for axes in itertools.combinations(self.mirror_axes, count)
-        ]
+        flips = mirrorings(self.mirror_axes) if self.positions is None else self.positions
         # Mirrored patches stand in the network's own axes behind patch and channel.
         inputs = [
             (number, tuple(axis + 1 for axis in axes), patch[:, 0] if self.dimensions == 2 else patch)
@@ -67,6 +68,12 @@ class Answers:
                 answers = network(
                     torch.stack([torch.flip(patch, axes) if axes else patch for _, axes, patch in part])
                 ).float()
+                if not bool(torch.isfinite(answers).all()):
+                    # Labels of such answers would be background, and look like one.
+                    raise MTANNError(
+                        "A network's answer is not a finite number everywhere. If it was computed in fp16 or bf16, use "
+                        "--precision fp32; else the model, or an intensity of the image, is beyond all bounds."
+                    )
                 self.evaluated += len(part)
                 for (number, axes, _), answer in zip(part, answers, strict=True):
                     answer = torch.flip(answer, axes) if axes else answer
@@ -75,6 +82,11 @@ class Answers:
         share = len(flips) * len(self.networks)
         done = [total / share for total in totals if total is not None]
         return [total[:, None] for total in done] if self.dimensions == 2 else done
+
+
+def mirrorings(axes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Every set of axes to mirror along, none among them."""
+    return tuple(one for count in range(len(axes) + 1) for one in itertools.combinations(axes, count))
 
 
 def _constant_values(patch: torch.Tensor) -> tuple[float, ...] | None:

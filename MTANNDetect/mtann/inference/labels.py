@@ -64,7 +64,7 @@ def blocks(rows: Iterable[Rows], way: Resize, wanted: Sequence[Box] | None = Non
     Args:
         rows: All rows of the grid, in order.
         way: From the grid to the cropped case.
-        wanted: Parts of the cropped case that matter; all of it if None. Blocks are cut down to them.
+        wanted: Parts of the cropped case that matter; all of it if None. Only these are interpolated, a block each.
     """
     z_axis, y_axis, x_axis = way.axes
     held: FloatArray | None = None
@@ -79,12 +79,13 @@ def blocks(rows: Iterable[Rows], way: Resize, wanted: Sequence[Box] | None = Non
             if high > have:
                 break
             held, first = held[:, low - first :], low
-            plane = _plane(start, stop, way, wanted)
-            if plane is not None:
-                y, x = plane
-                part = z_axis.apply(held[:, : high - low], 1, start, stop, low)
-                part = y_axis.apply(part, 2, y.start, y.stop)
-                yield Block((slice(start, stop), y, x), x_axis.apply(part, 3, x.start, x.stop))
+            for z, y, x in _parts(start, stop, way, wanted):
+                first_y, last_y = y_axis.support(y.start, y.stop)
+                first_x, last_x = x_axis.support(x.start, x.stop)
+                part = held[:, : high - low, first_y:last_y, first_x:last_x]
+                part = z_axis.apply(part, 1, z.start, z.stop, low)
+                part = y_axis.apply(part, 2, y.start, y.stop, first_y)
+                yield Block((z, y, x), x_axis.apply(part, 3, x.start, x.stop, first_x))
             start = stop
 
 
@@ -136,12 +137,10 @@ def label_type(plan: Plan) -> "np.dtype[np.unsignedinteger]":
     return np.dtype(np.uint8 if highest <= np.iinfo(np.uint8).max else np.uint16)
 
 
-def _plane(start: int, stop: int, way: Resize, wanted: Sequence[Box] | None) -> tuple[slice, slice] | None:
-    """The part of each row that matters; None if none does."""
+def _parts(start: int, stop: int, way: Resize, wanted: Sequence[Box] | None) -> list[Box]:
+    """The parts of some rows that matter."""
     if wanted is None:
-        return slice(0, way.shape[1]), slice(0, way.shape[2])
-    touched = [box for box in wanted if box[0].start < stop and box[0].stop > start]
-    if not touched:
-        return None
-    y, x = (slice(min(box[axis].start for box in touched), max(box[axis].stop for box in touched)) for axis in (1, 2))
-    return y, x
+        return [(slice(start, stop), slice(0, way.shape[1]), slice(0, way.shape[2]))]
+    return [
+        (slice(max(start, z.start), min(stop, z.stop)), y, x) for z, y, x in wanted if z.start < stop and z.stop > start
+    ]

@@ -65,30 +65,42 @@ class SlidingWindow:
         grid, patch = self.grid, self.grid.patch
         importance = torch.from_numpy(importance_map(patch)).to(self.device)
         z_weights, y_weights, x_weights = (torch.from_numpy(axis).to(self.device) for axis in grid.weights())
-        plane = y_weights[:, None] * x_weights
-        tiles, done = self.tiles, 0
+        tiles, done, filled = self.tiles, 0, 0
+        y, x = self._reached(tiles)
+        plane = (y_weights[:, None] * x_weights)[y, x]
         groups = _groups(grid)
         kept: torch.Tensor | None = None
         for number, group in enumerate(groups):
             first = group[0]
-            rows = group[-1] + patch[0] - first
-            blended = torch.zeros((self.outputs, rows, *grid.padded[1:]), device=self.device)
+            after = groups[number + 1][0] if number + 1 < len(groups) else grid.padded[0]
+            members = [tile for tile in tiles if tile[0] in group]
+            if not members and kept is None:
+                yield from self._rows(first, after, None, y, x)
+                continue
+            blended = torch.zeros((self.outputs, group[-1] + patch[0] - first, *plane.shape), device=self.device)
             if kept is not None:
                 blended[:, : kept.shape[1]] = kept
-            members = [tile for tile in tiles if tile[0] in group]
             for start in range(0, len(members), answers.batch):
                 part = members[start : start + answers.batch]
                 run.report("segment", done / max(1, len(tiles)), f"Segmenting patch {done + 1} of {len(tiles)}")
                 found = answers.logits([self._patch(data, tile) for tile in part])
                 for tile, logits in zip(part, found, strict=True):
-                    place = _place(tile, patch, first)
+                    place = _place(tile, patch, (first, y.start, x.start))
                     blended[(slice(None), *place)].addcmul_(logits, importance)
                 done += len(part)
-            after = groups[number + 1][0] if number + 1 < len(groups) else grid.padded[0]
-            kept = blended[:, after - first :].clone()
+            filled = group[-1] + patch[0] if members else filled
+            kept = blended[:, after - first :].clone() if filled > after else None
             final = blended[:, : after - first]
             final /= z_weights[first:after, None, None] * plane
-            yield from self._without_padding(first, final)
+            yield from self._rows(first, after, final, y, x)
+
+    def _reached(self, tiles: Sequence[Triple]) -> tuple[slice, slice]:
+        """The part of each row, in the padded volume, that the patches reach."""
+        if not tiles:
+            return slice(0, 0), slice(0, 0)
+        lows, highs = np.min(tiles, axis=0), np.max(tiles, axis=0) + self.grid.patch
+        y, x = (slice(int(lows[axis]), int(highs[axis])) for axis in (1, 2))
+        return y, x
 
     def _patch(self, data: FloatArray, tile: Triple) -> torch.Tensor:
         """A patch of the data, zeros where it reaches into the padding."""
@@ -105,12 +117,25 @@ class SlidingWindow:
             cut = whole
         return torch.from_numpy(np.ascontiguousarray(cut)).to(self.device)
 
-    def _without_padding(self, first: int, final: torch.Tensor) -> Iterator[Rows]:
-        z, y, x = self.grid.padding
-        low, high = max(first, z), min(first + final.shape[1], z + self.grid.size[0])
-        if low < high:
-            cut = final[:, low - first : high - first, y : y + self.grid.size[1], x : x + self.grid.size[2]]
-            yield Rows(low - z, cut.cpu().numpy())
+    def _rows(self, first: int, after: int, final: torch.Tensor | None, y: slice, x: slice) -> Iterator[Rows]:
+        """Rows without padding, of logits where patches reach, and of zeros elsewhere and where there are none."""
+        before, size = self.grid.padding, self.grid.size
+        low, high = max(first, before[0]), min(after, before[0] + size[0])
+        if low >= high:
+            return
+        rows = np.zeros((self.outputs, high - low, *size[1:]), dtype=np.float32)
+        if final is not None:
+            (own_y, there_y), (own_x, there_x) = (
+                _shared(part, before[axis], size[axis]) for axis, part in ((1, y), (2, x))
+            )
+            rows[:, :, there_y, there_x] = final[:, low - first : high - first, own_y, own_x].cpu().numpy()
+        yield Rows(low - before[0], rows)
+
+
+def _shared(part: slice, padding: int, size: int) -> tuple[slice, slice]:
+    """What a part of the padded axis shares with the axis itself: counted from the part's start, and from the axis'."""
+    low, high = max(part.start, padding), min(part.stop, padding + size)
+    return slice(low - part.start, high - part.start), slice(low - padding, high - padding)
 
 
 def _groups(grid: TileGrid) -> list[list[int]]:
@@ -120,6 +145,6 @@ def _groups(grid: TileGrid) -> list[list[int]]:
     return [starts[first : first + together] for first in range(0, len(starts), together)]
 
 
-def _place(tile: Triple, patch: Triple, first: int) -> tuple[slice, slice, slice]:
-    z, y, x = tile
-    return slice(z - first, z - first + patch[0]), slice(y, y + patch[1]), slice(x, x + patch[2])
+def _place(tile: Triple, patch: Triple, origin: Triple) -> tuple[slice, slice, slice]:
+    z, y, x = (slice(start - first, start - first + n) for start, first, n in zip(tile, origin, patch, strict=True))
+    return z, y, x

@@ -24,6 +24,10 @@ def make_unet_bundle(card: UNetCard, states: Mapping[tuple[str, str], State]) ->
     Args:
         card: The description.
         states: The ``state_dict`` of each network by its configuration and fold.
+
+    Raises:
+        ModelError: A weight is not a finite number: labels of such a network would be background, and look like an
+            answer.
     """
     weights = {
         f"{prefix(configuration, fold)}.{key}": np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float32)
@@ -31,6 +35,11 @@ def make_unet_bundle(card: UNetCard, states: Mapping[tuple[str, str], State]) ->
         for fold in card.folds
         for key, tensor in states[configuration, fold].items()
     }
+    if broken := [name for name, array in weights.items() if not np.all(np.isfinite(array))]:
+        raise ModelError(
+            f"The weights of model '{card.name}' are not finite 32-bit numbers ('{broken[0]}'): its training has "
+            "failed. Train it again, or use another fold."
+        )
     return complete_bundle(card, weights)
 
 

@@ -36,6 +36,20 @@ class MeasuredDice(Settings):
     measured_on: str = Field(description="which data that was")
 
 
+class ReducedCheck(Settings):
+    """How far labels in less than fp32 are those in fp32, on one case; or why that was not measured."""
+
+    backend: Literal["torch", "openvino"]
+    precision: Literal["fp32", "bf16", "fp16"]
+    dice: float | None = Field(None, ge=0, le=1, description="least Dice coefficient of a label against fp32")
+    words: str = Field(description="on which case it was measured, or why it was not")
+
+    @property
+    def same_labels(self) -> bool:
+        """Whether that is close enough to be chosen by itself."""
+        return self.dice is not None and self.dice >= _SAME_LABELS
+
+
 class UNetCard(Card):
     """The content of ``model.json`` of a model that segments with U-Nets.
 
@@ -58,7 +72,10 @@ class UNetCard(Card):
     seed: int | None = Field(None, ge=0)
     measured: tuple[MeasuredDice, ...] = ()
     reduced_dice: float | None = Field(
-        None, ge=0, le=1, description="least Dice coefficient of a label in bf16 against fp32, on the check case"
+        None, ge=0, le=1, description="least Dice coefficient of reduced_checks; none where nothing was measured"
+    )
+    reduced_checks: tuple[ReducedCheck, ...] = Field(
+        (), description="of each way to compute in less than fp32 that was there when the model was made"
     )
     calibration: TemperatureCalibration | None = Field(None, description="what the logits are divided by; none for 1")
 
@@ -101,11 +118,6 @@ class UNetCard(Card):
         return tuple(names)
 
     @property
-    def reduced_precision(self) -> bool:
-        """Whether less than fp32 was found to give the same labels, so that it may be chosen by itself."""
-        return self.reduced_dice is not None and self.reduced_dice >= _SAME_LABELS
-
-    @property
     def channel_names(self) -> tuple[str, ...]:
         """Names of the images that it takes, in order."""
         return self.plan.channels
@@ -142,9 +154,13 @@ class UNetCard(Card):
     @property
     def results(self) -> tuple[str, ...]:
         """Its Dice coefficients, in words."""
-        return tuple(
-            f"{one.label}: Dice coefficient {one.dice:.3f} in {one.cases} cases; measured on {one.measured_on}"
-            for one in self.measured
+        checks = (check for check in self.reduced_checks if check.dice is not None)
+        return (
+            *(
+                f"{one.label}: Dice coefficient {one.dice:.3f} in {one.cases} cases; measured on {one.measured_on}"
+                for one in self.measured
+            ),
+            *(f"In {one.precision}: Dice coefficient {one.dice:.4f} against fp32, {one.words}" for one in checks),
         )
 
     @property

@@ -104,6 +104,10 @@ class Plan(Settings):
             raise ValueError(f"{len(self.channels)} channels but intensities of {len(self.intensities)}")
         if self.region_order and len(self.region_order) != len(self.labels):
             raise ValueError(f"{len(self.labels)} labels but a region order of {len(self.region_order)}")
+        if sorted(self.transpose_forward) != [0, 1, 2]:
+            raise ValueError(
+                f"transpose_forward must name each of the axes 0, 1, 2 once, found {self.transpose_forward}"
+            )
         known = [configuration.name for configuration in self.configurations]
         for configuration in self.configurations:
             if len(configuration.normalisation) != len(self.channels):

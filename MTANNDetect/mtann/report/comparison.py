@@ -13,7 +13,7 @@ from mtann.report.documents import RESEARCH_USE_NOTICE, json_text
 from mtann.report.evaluation_page import figure_words, interval_words, words_of
 from mtann.report.evaluation_plots import difference_figure
 from mtann.report.html import software_versions, template
-from mtann.report.words import count_words
+from mtann.report.words import count_words, p_words
 
 _DOCUMENT, _TABLE, _PAGE = "comparison.json", "differences.csv", "report.html"
 COMPARISON_FOLDER = FolderKind(
@@ -67,6 +67,16 @@ def comparison_page(comparison: Comparison, names: tuple[str, str] = ("A", "B"))
         value=figure_words,
         interval=interval_words,
         count=count_words,
+        p_words=p_words,
+    )
+
+
+def mcnemar_lines(comparison: Comparison) -> tuple[str, ...]:
+    """What one model alone got right, a line for lesions and one for cases."""
+    both = (("Lesions found", comparison.lesions), ("Cases called rightly", comparison.cases))
+    return tuple(
+        f"{what} by A alone: {test.first_only}, by B alone: {test.second_only}; McNemar's exact p {p_words(test.p)}"
+        for what, test in both
     )
 
 
@@ -83,13 +93,19 @@ def save_comparison(comparison: Comparison, page: str, directory: Path | str) ->
 
 
 def differences_csv(comparison: Comparison) -> str:
-    """One row a figure."""
+    """One row a figure, then what one model alone got right, with McNemar's p."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["figure", "a", "b", "a_less_b", "low", "high"])
+    writer.writerow(["figure", "a", "b", "a_less_b", "low", "high", "mcnemar_p"])
     for name, one in comparison.figures.items():
         values = (one.first.value, one.second.value, one.difference.value, one.difference.low, one.difference.high)
-        writer.writerow([name, *("" if value is None else repr(round(value, 6)) for value in values)])
+        writer.writerow([name, *("" if value is None else repr(round(value, 6)) for value in values), ""])
+    for name, test in (
+        ("lesion.found_by_one_alone", comparison.lesions),
+        ("case.right_by_one_alone", comparison.cases),
+    ):
+        counts = (test.first_only, test.second_only, test.first_only - test.second_only)
+        writer.writerow([name, *counts, "", "", repr(float(f"{test.p:.6g}"))])
     return file.getvalue()
 
 

@@ -117,7 +117,7 @@ def result_document(result: DetectionResult) -> dict[str, Any]:
         research_use_notice=RESEARCH_USE_NOTICE,
         model=_ModelRecord.model_validate(result.model),
         inputs=tuple(
-            _InputRecord(channel=entry.channel, path=_file_name(entry.path), sha256=entry.sha256)
+            _InputRecord(channel=entry.channel, path=file_name(entry.path), sha256=entry.sha256)
             for entry in result.inputs
         ),
         geometry=_GeometryRecord.model_validate(result.likelihood.geometry),
@@ -235,6 +235,6 @@ def _number(value: float) -> str:
     return repr(round(float(value), 6))
 
 
-def _file_name(path: str) -> str:
+def file_name(path: str) -> str:
     """The last part of a path of any system: folders can tell whose images they hold."""
     return re.split(r"[/\\]", path)[-1]

@@ -22,7 +22,7 @@ _MOST_BYTES = 6_000_000
 WORDS = {
     "sensitivity": "Sensitivity",
     "fp_per_case": "False alarms a case",
-    "precision": "Precision (share of reported candidates on lesions)",
+    "precision": "Precision (lesions found, of these and false alarms)",
     "f1": "F1 score",
     "mean_sensitivity": "Mean sensitivity at 1/8 to 8 false alarms a case",
     "average_precision": "Average precision",
@@ -77,7 +77,8 @@ def interval_words(measured: Measured) -> str:
 
 def _number(value: float) -> str:
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-    return text.replace("-", "−")
+    # What rounds to nothing has no sign.
+    return text.lstrip("-") if not float(text) else text.replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class _Wrong:
 def evaluation_page(evaluation: Evaluation, title: str = "Evaluation") -> str:
     """The content of ``report.html``: no link, no script, nothing to load from elsewhere."""
     wrong = [*_missed(evaluation), *_alarms(evaluation)]
-    shots = _pictures(wrong, [one.case for one in evaluation.cases])
+    shots, unreadable = _pictures(wrong, [one.case for one in evaluation.cases])
     missed = [shot for one, shot in zip(wrong, shots, strict=True) if one.is_lesion]
     alarms = [shot for one, shot in zip(wrong, shots, strict=True) if not one.is_lesion]
     sized = any(found.value is not None for _, found in evaluation.sizes.values())
@@ -118,6 +119,7 @@ def evaluation_page(evaluation: Evaluation, title: str = "Evaluation") -> str:
         alarms=alarms,
         pictured=sum(shot.picture is not None for shot in shots),
         shots=len(shots),
+        unreadable=unreadable,
         notice=RESEARCH_USE_NOTICE,
         software=software_versions(),
         words=words_of,
@@ -161,10 +163,15 @@ def _alarms(evaluation: Evaluation) -> list[_Wrong]:
     return sorted(found, key=lambda one: -one.rank)
 
 
-def _pictures(wrong: Sequence[_Wrong], cases: Sequence[StudyCase]) -> list[Shot]:
-    """A picture of each, misses and false alarms by turns, until the page is large enough; one image in memory."""
+def _pictures(wrong: Sequence[_Wrong], cases: Sequence[StudyCase]) -> tuple[list[Shot], int]:
+    """A picture of each, misses and false alarms by turns, until the page is large enough; one image in memory.
+
+    Returns:
+        The pictures, and of how many cases the image could not be read.
+    """
     turns = sorted(range(len(wrong)), key=lambda number: (_turn(wrong, number), number))
     pictures: dict[int, bytes] = {}
+    unreadable = set[int]()
     total, average = 0, 0.0
     chosen: list[int] = []
     for number in turns:
@@ -173,7 +180,7 @@ def _pictures(wrong: Sequence[_Wrong], cases: Sequence[StudyCase]) -> list[Shot]
             break
         chosen.append(number)
         if len(chosen) <= 3:
-            picture = _picture(wrong[number], cases[wrong[number].case])
+            picture = _picture(wrong[number], cases[wrong[number].case], unreadable)
             if picture is not None:
                 pictures[number] = picture
                 total += len(picture)
@@ -186,12 +193,13 @@ def _pictures(wrong: Sequence[_Wrong], cases: Sequence[StudyCase]) -> list[Shot]
         try:
             image = lazy()
         except MTANNError:
+            unreadable.add(case)
             continue
         for number in own:
             if total < _MOST_BYTES:
                 pictures[number] = snapshot_jpeg(image, wrong[number].place, is_lesion=wrong[number].is_lesion)
                 total += len(pictures[number])
-    return [Shot(pictures.get(number), one.caption) for number, one in enumerate(wrong)]
+    return [Shot(pictures.get(number), one.caption) for number, one in enumerate(wrong)], len(unreadable)
 
 
 def _turn(wrong: Sequence[_Wrong], number: int) -> int:
@@ -199,10 +207,11 @@ def _turn(wrong: Sequence[_Wrong], number: int) -> int:
     return sum(one.is_lesion == wrong[number].is_lesion for one in wrong[:number])
 
 
-def _picture(one: _Wrong, case: StudyCase) -> bytes | None:
+def _picture(one: _Wrong, case: StudyCase, unreadable: set[int]) -> bytes | None:
     if case.image is None:
         return None
     try:
         return snapshot_jpeg(case.image(), one.place, is_lesion=one.is_lesion)
     except MTANNError:
+        unreadable.add(one.case)
         return None

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import AbstractPathEffect, withStroke
+from scipy import ndimage
 
 from mtann.detection.candidate import Candidate
 from mtann.geometry import FloatArray, Triple
@@ -16,6 +17,8 @@ MUTED = "#a9b2bb"
 REPORTED = "#3fe0ff"
 UNREPORTED = "#dfe3e6"
 WARNING = "#ffc44d"
+
+LineStyle = str | tuple[float, tuple[float, float]]
 
 _SHADOW = [withStroke(linewidth=2.2, foreground="black")]
 _ARM_GAP_MM = 4.0
@@ -38,7 +41,9 @@ def draw_panel(
     """
     draw_image(axes, scene.grey(view, own_window=colours is None), view, colours)
     for candidate, part, share in scene.outlines(view):
-        _draw_outline(axes, part, candidate, share, candidate == current)
+        colour = REPORTED if candidate.reported else UNREPORTED
+        style: LineStyle = "solid" if candidate.reported else (0, (2.5, 2.0))
+        draw_outline(axes, part, share, candidate.id, colour, candidate == current, style)
     if current is not None:
         draw_arms(axes, view, current.centroid_lps_mm, current.max_diameter_mm / 2)
     draw_frame(axes, view, caption)
@@ -67,22 +72,40 @@ def plane_caption(view: View, through_lps_mm: Triple) -> str:
     return f"{view.plane.name}  {side_words(through_lps_mm, view.plane.axis)} mm"
 
 
-def _draw_outline(axes: Axes, view: View, candidate: Candidate, share: FloatArray, is_current: bool) -> None:
+def draw_outline(
+    axes: Axes,
+    view: View,
+    share: FloatArray,
+    number: int | None,
+    colour: str,
+    is_current: bool,
+    style: LineStyle = "solid",
+) -> None:
+    """Draw where a share of the pixels (v, u) passes one half, with a number beside it.
+
+    Args:
+        axes: Where to draw.
+        view: The pixels; one that something can reach into is enough.
+        share: Of each pixel, how much is within.
+        number: What to write; nothing if None.
+        colour: Of line and number.
+        is_current: Whether the panel is about it.
+        style: Of the line.
+    """
     if share.max() < 0.5 or min(share.shape) < 2:
         return
-    colour = REPORTED if candidate.reported else UNREPORTED
     width = 1.5 if is_current else 0.9
-    style = "solid" if candidate.reported else (0, (2.5, 2.0))
     left, _, _, top = view.extent_uv_mm
     u = left + (np.arange(share.shape[1]) + 0.5) * view.pixel_mm
     v = top + (np.arange(share.shape[0]) + 0.5) * view.pixel_mm
     lines = axes.contour(u, v, share, levels=[0.5], colors=[colour], linewidths=[width], linestyles=[style])
     lines.set(path_effects=_thin_shadow(width))
-    rows, columns = np.nonzero(share >= 0.5)
+    if number is None:
+        return
     # The number stands off the outline's upper right, where it covers neither the lesion nor the crosshair arms.
     axes.annotate(
-        f"{candidate.id}",
-        (float(u[columns.max()]), float(v[rows.min()])),
+        f"{number}",
+        upper_right(view, share),
         xytext=(3, 2),
         textcoords="offset points",
         color=colour,
@@ -92,6 +115,15 @@ def _draw_outline(axes: Axes, view: View, candidate: Candidate, share: FloatArra
         annotation_clip=True,
         clip_on=True,
     )
+
+
+def upper_right(view: View, share: FloatArray) -> tuple[float, float]:
+    """The corner, in u and v, of the largest part of what lies within."""
+    parts, count = ndimage.label(share >= 0.5)
+    own = parts == (1 + int(np.argmax(np.bincount(parts.ravel())[1:])) if count > 1 else 1)
+    rows, columns = np.nonzero(own)
+    left, _, _, top = view.extent_uv_mm
+    return float(left + (columns.max() + 0.5) * view.pixel_mm), float(top + (rows.min() + 0.5) * view.pixel_mm)
 
 
 def _thin_shadow(width: float) -> list[AbstractPathEffect]:

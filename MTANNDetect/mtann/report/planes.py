@@ -90,6 +90,16 @@ class View:
         half_u, half_v = (count * self.pixel_mm / 2 for count in self.size_uv)
         return float(u - half_u), float(u + half_u), float(v + half_v), float(v - half_v)
 
+    @property
+    def points_lps_mm(self) -> FloatArray:
+        """The pixels' centres (v, u, 3)."""
+        columns, rows = self.size_uv
+        u = (np.arange(columns) - (columns - 1) / 2) * self.pixel_mm
+        v = (np.arange(rows) - (rows - 1) / 2) * self.pixel_mm
+        right, down = np.array(self.plane.right_lps), np.array(self.plane.down_lps)
+        points: FloatArray = np.array(self.centre_lps_mm) + u[None, :, None] * right + v[:, None, None] * down
+        return points
+
     def part(self, low_uv_mm: npt.ArrayLike, high_uv_mm: npt.ArrayLike) -> "View | None":
         """The part of the view whose pixels' centres lie in a rectangle; None if there is none."""
         first = np.array([self.extent_uv_mm[0], self.extent_uv_mm[3]]) + self.pixel_mm / 2
@@ -114,12 +124,7 @@ class View:
         Returns:
             Array (v, u): rows downwards, columns to the right.
         """
-        columns, rows = self.size_uv
-        u = (np.arange(columns) - (columns - 1) / 2) * self.pixel_mm
-        v = (np.arange(rows) - (rows - 1) / 2) * self.pixel_mm
-        right, down = np.array(self.plane.right_lps), np.array(self.plane.down_lps)
-        points = np.array(self.centre_lps_mm) + u[None, :, None] * right + v[:, None, None] * down
-        index = volume.geometry.index_from_lps(points)
+        index = volume.geometry.index_from_lps(self.points_lps_mm)
         inside = volume.geometry.contains_index(index)
         values = ndimage.map_coordinates(
             volume.array, np.moveaxis(index, -1, 0), output=np.float64, order=order, mode="nearest", prefilter=False

@@ -28,58 +28,22 @@ LEAST_SHARE_DRAWN = 0.5
 
 
 @dataclass(frozen=True)
-class Scene:
-    """An image with what was found in it.
+class Backdrop:
+    """An image as the reader sees it, behind whatever was found in it.
 
     Attributes:
-        image: The image that the reader sees in grey.
-        result: What was found.
+        image: Shown in grey.
         window: Image values shown as black and white.
         tissue_lps_mm: Points (n, 3) spread over what is not background.
-        top: Likelihood that is shown in the brightest colour.
-        boxes: For candidate k at place k - 1, the part of the candidate map that holds it, as slices z, y, x, or None.
     """
 
     image: Volume
-    result: DetectionResult
     window: tuple[float, float]
     tissue_lps_mm: FloatArray = field(repr=False)
-    top: float
-    boxes: list[Any] = field(repr=False)
 
     def grey(self, view: View, own_window: bool = False) -> FloatArray:
         """The image in a plane; see :func:`grey_of`."""
         return grey_of(self.image, self.window, view, own_window)
-
-    def colours(self, view: View) -> FloatArray:
-        """The likelihood in a plane as red, green, blue and opacity (v, u, 4), transparent where there is little."""
-        return likelihood_colours(view.resample(self.result.likelihood, outside=0.0) / self.top)
-
-    def outlines(self, view: View) -> list[tuple[Candidate, View, FloatArray]]:
-        """Candidates that a plane cuts, each with a part of the view that holds it and its share of the pixels there.
-
-        Shares are (v, u), 0.5 at the outline. Those far below the threshold are left out: a hundred faint outlines
-        would hide the image.
-        """
-        labels = np.unique(view.resample(self.result.candidate_map, outside=0, order=0)).astype(int)
-        least = LEAST_SHARE_DRAWN * self.result.threshold
-        found = {c.id: c for c in self.result.candidates if c.reported or c.score >= least or c.id == 1}
-        cut = []
-        for label in labels.tolist():
-            if label in found:
-                alone = self._alone(label)
-                around = _around(view, alone)
-                if around is not None:
-                    cut.append((found[label], around, around.resample(alone, outside=0.0)))
-        return cut
-
-    def _alone(self, label: int) -> Volume:
-        """One candidate's voxels as 1.0, cut out with a rim of zeros where the volume goes on."""
-        labels, box = self.result.candidate_map, self.boxes[label - 1]
-        start = [max(0, part.start - 1) for part in box]
-        stop = [min(n, part.stop + 1) for part, n in zip(box, labels.geometry.shape_zyx, strict=True)]
-        part = labels.array[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
-        return Volume((part == label).astype(np.float32), labels.geometry.cropped(start, stop))
 
     def field_of_view(
         self, plane: Plane, through_lps_mm: Triple, others: tuple[Triple, ...]
@@ -104,8 +68,53 @@ class Scene:
         return (x, y, z)
 
 
-def _around(view: View, volume: Volume) -> View | None:
-    """The part of a view that a volume can reach into, with a rim of two pixels."""
+@dataclass(frozen=True)
+class Scene(Backdrop):
+    """An image with what was found in it.
+
+    Attributes:
+        result: What was found.
+        top: Likelihood that is shown in the brightest colour.
+        boxes: For candidate k at place k - 1, the part of the candidate map that holds it, as slices z, y, x, or None.
+    """
+
+    result: DetectionResult
+    top: float
+    boxes: list[Any] = field(repr=False)
+
+    def colours(self, view: View) -> FloatArray:
+        """The likelihood in a plane as red, green, blue and opacity (v, u, 4), transparent where there is little."""
+        return likelihood_colours(view.resample(self.result.likelihood, outside=0.0) / self.top)
+
+    def outlines(self, view: View) -> list[tuple[Candidate, View, FloatArray]]:
+        """Candidates that a plane cuts, each with a part of the view that holds it and its share of the pixels there.
+
+        Shares are (v, u), 0.5 at the outline. Those far below the threshold are left out: a hundred faint outlines
+        would hide the image.
+        """
+        labels = np.unique(view.resample(self.result.candidate_map, outside=0, order=0)).astype(int)
+        least = LEAST_SHARE_DRAWN * self.result.threshold
+        found = {c.id: c for c in self.result.candidates if c.reported or c.score >= least or c.id == 1}
+        cut = []
+        for label in labels.tolist():
+            if label in found:
+                alone = self._alone(label)
+                around = part_around(view, alone)
+                if around is not None:
+                    cut.append((found[label], around, around.resample(alone, outside=0.0)))
+        return cut
+
+    def _alone(self, label: int) -> Volume:
+        """One candidate's voxels as 1.0, cut out with a rim of zeros where the volume goes on."""
+        labels, box = self.result.candidate_map, self.boxes[label - 1]
+        start = [max(0, part.start - 1) for part in box]
+        stop = [min(n, part.stop + 1) for part, n in zip(box, labels.geometry.shape_zyx, strict=True)]
+        part = labels.array[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
+        return Volume((part == label).astype(np.float32), labels.geometry.cropped(start, stop))
+
+
+def part_around(view: View, volume: Volume) -> View | None:
+    """The part of a view that a volume can reach into, with a rim of two pixels; None if there is none."""
     ends = np.array([(-0.5, n - 0.5) for n in volume.geometry.shape_zyx])
     corners = view.plane.uv(volume.geometry.lps_from_index(np.array(list(product(*ends)))))
     rim = 2 * view.pixel_mm
@@ -114,17 +123,23 @@ def _around(view: View, volume: Volume) -> View | None:
 
 def make_scene(image: Volume, result: DetectionResult) -> Scene:
     """Choose the grey window, the field of view and the range of the likelihood colours."""
+    behind = make_backdrop(image)
+    highest = float(result.likelihood.array.max())
+    # Teaching volumes reach 1, so 1 is the natural end of the scale; a weaker response gets a scale of its own.
+    top = 1.0 if highest >= 0.9 or highest <= 0 else max(np.ceil(highest * 10) / 10, 0.1)
+    boxes = ndimage.find_objects(np.asarray(result.candidate_map.array))
+    return Scene(image, behind.window, behind.tissue_lps_mm, result, float(top), boxes)
+
+
+def make_backdrop(image: Volume) -> Backdrop:
+    """Choose the grey window, and find the tissue."""
     step = _sampling_step(image)
     sample = image.array[::step, ::step, ::step].astype(np.float64)
     low, high = _window(sample)
     tissue = np.argwhere(sample > low + 0.1 * (high - low)) * step
     if not len(tissue):
         tissue = np.argwhere(np.ones_like(sample)) * step
-    highest = float(result.likelihood.array.max())
-    # Teaching volumes reach 1, so 1 is the natural end of the scale; a weaker response gets a scale of its own.
-    top = 1.0 if highest >= 0.9 or highest <= 0 else max(np.ceil(highest * 10) / 10, 0.1)
-    boxes = ndimage.find_objects(np.asarray(result.candidate_map.array))
-    return Scene(image, result, (low, high), image.geometry.lps_from_index(tissue), float(top), boxes)
+    return Backdrop(image, (low, high), image.geometry.lps_from_index(tissue))
 
 
 def grey_of(image: Volume, window: tuple[float, float], view: View, own_window: bool = False) -> FloatArray:

@@ -27,6 +27,12 @@ def volume_words(candidate: Candidate) -> str:
     return f"{candidate.volume_mm3:.0f} mm³"
 
 
+def millilitre_words(volume_mm3: float) -> str:
+    """A label's volume, such as ``"12.34 mL"``; small ones to a cubic millimetre, such as ``"0.045 mL"``."""
+    millilitres = volume_mm3 / 1000
+    return f"{millilitres:.3f} mL" if 0 < millilitres < 0.1 else f"{millilitres:.2f} mL"
+
+
 def count_words(number: int, noun: str) -> str:
     """A count with its noun, such as ``"1 candidate"`` or ``"3 candidates"``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -35,3 +41,8 @@ def count_words(number: int, noun: str) -> str:
 def signed_words(value: float) -> str:
     """A change, such as ``"+0.123"`` or ``"−0.050"``; ``"0"`` for none."""
     return "0" if value == 0 else f"{value:+.3f}".replace("-", "−")
+
+
+def p_words(p: float) -> str:
+    """A test's p, such as ``"0.063"``; a small one as ``"below 0.001"``."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"

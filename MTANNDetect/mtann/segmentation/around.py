@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtann.geometry import Geometry
+from mtann.preprocess.unet import CroppedCase
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
+from mtann.segmentation.result import IndexBox
 
 Box = tuple[slice, slice, slice]
 
@@ -25,6 +27,50 @@ def boxes_around(places: Sequence[Lesion], grid: Geometry) -> tuple[Box, ...]:
             z, y, x = (slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True))
             boxes.append((z, y, x))
     return tuple(boxes)
+
+
+def cut_boxes(boxes: Sequence[Box], case: CroppedCase) -> list[Box]:
+    """Boxes of the first channel's voxels as boxes of the cropped case."""
+    found = []
+    for box in boxes:
+        turned = [box[axis] for axis in case.plan.transpose_forward]
+        starts = [max(0, part.start - cut.start) for part, cut in zip(turned, case.box, strict=True)]
+        stops = [min(cut.stop, part.stop) - cut.start for part, cut in zip(turned, case.box, strict=True)]
+        if all(start < stop for start, stop in zip(starts, stops, strict=True)):
+            found.append((slice(starts[0], stops[0]), slice(starts[1], stops[1]), slice(starts[2], stops[2])))
+    return disjoint(found)
+
+
+def disjoint(boxes: Sequence[Box]) -> list[Box]:
+    """Boxes that cover the same voxels, each voxel once: what overlaps with an earlier box is cut away."""
+    found: list[Box] = []
+    for box in boxes:
+        rest = [box]
+        for other in found:
+            rest = [piece for part in rest for piece in _without(part, other)]
+        found += rest
+    return found
+
+
+def _without(box: Box, other: Box) -> list[Box]:
+    """What of a box lies outside of another one, as up to six boxes."""
+    if any(a.stop <= b.start or b.stop <= a.start for a, b in zip(box, other, strict=True)):
+        return [box]
+    pieces: list[Box] = []
+    rest = list(box)
+    for axis, cut in enumerate(other):
+        own = rest[axis]
+        for start, stop in ((own.start, cut.start), (cut.stop, own.stop)):
+            if start < stop:
+                cut_out = [*rest[:axis], slice(start, stop), *rest[axis + 1 :]]
+                pieces.append((cut_out[0], cut_out[1], cut_out[2]))
+        rest[axis] = slice(max(own.start, cut.start), min(own.stop, cut.stop))
+    return pieces
+
+
+def as_indices(boxes: Sequence[Box]) -> tuple[IndexBox, ...]:
+    """Boxes as plain numbers, which a result hands on."""
+    return tuple(((z.start, z.stop), (y.start, y.stop), (x.start, x.stop)) for z, y, x in boxes)
 
 
 def _extent(place: Lesion, grid: Geometry) -> tuple[np.ndarray, np.ndarray]:

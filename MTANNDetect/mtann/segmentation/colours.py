@@ -96,3 +96,9 @@ def label_colour(name: str, number: int) -> Colour:
     """A label's colour: the usual one of what it is, else the next of a set of distinct ones."""
     term = term_of(name)
     return term.colour if term is not None else _OTHERS[number % len(_OTHERS)]
+
+
+def is_lesion(name: str) -> bool:
+    """Whether a label's name says that it is something abnormal, not an organ."""
+    term = term_of(name)
+    return term is not None and term.category == _ALTERED

@@ -15,7 +15,7 @@ from mtann.progress import Run
 from mtann.segmentation.result import Segmentation, SegmentationSettings, SegmentedLabel
 from mtann.volume import Volume
 
-_FOR_UNETS = {"folds", "mirroring", "overlap", "probabilities"}
+_FOR_UNETS = {"folds", "mirroring", "overlap", "probabilities", "uncertainty"}
 
 
 def segment_by_likelihood(

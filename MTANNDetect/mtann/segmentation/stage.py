@@ -1,13 +1,13 @@
 """One configuration of a U-Net model over one case: what evaluates it, and its answers block by block."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from mtann.backends.computation import Computation
 from mtann.backends.network import CompiledNetwork, compile_network
-from mtann.inference.answers import Answers, Network
+from mtann.inference.answers import Answers, Network, mirrorings
 from mtann.inference.labels import Block, blocks
 from mtann.inference.tiles import TileGrid, Triple, make_tiles
 from mtann.inference.window import SlidingWindow
@@ -37,6 +37,7 @@ class Stage:
         settings: Folds, mirroring, overlap.
         computation: What evaluates the networks.
         wanted: Parts of the cropped case that matter; all of it if None.
+        positions: Sets of axes to mirror along; all that the model and the settings allow if None.
     """
 
     bundle: ModelBundle[UNetCard]
@@ -45,6 +46,28 @@ class Stage:
     settings: SegmentationSettings
     computation: Computation
     wanted: Sequence[Box] | None = None
+    positions: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """The folds that are asked."""
+        return self.settings.folds or self.bundle.card.folds
+
+    @property
+    def mirrorings(self) -> tuple[tuple[int, ...], ...]:
+        """The sets of axes that patches are mirrored along."""
+        if self.positions is not None:
+            return self.positions
+        return mirrorings(self.bundle.card.mirror_axes[self.name] if self.settings.mirroring else ())
+
+    @property
+    def members(self) -> "list[Stage]":
+        """Each network in each mirrored position, by itself."""
+        return [
+            replace(self, settings=self.settings.model_copy(update={"folds": (fold,)}), positions=(axes,))
+            for fold in self.folds
+            for axes in self.mirrorings
+        ]
 
     @property
     def grid(self) -> TileGrid:
@@ -69,16 +92,14 @@ class Stage:
     def _answers(self, tiles: int, asked: Callable[[], None]) -> Answers:
         card = self.bundle.card
         configuration = card.plan.configuration(self.name)
-        mirror = card.mirror_axes[self.name] if self.settings.mirroring else ()
         patch = configuration.patch_size
         voxels = int(torch.Size(patch).numel())
         most = _BATCH_VOXELS.get(self.computation.device, _BATCH_VOXELS_ELSEWHERE) // voxels
-        batch = max(1, min(most, tiles * 2 ** len(mirror)))
+        batch = max(1, min(most, tiles * len(self.mirrorings)))
         networks = [
-            _any_batch(unet_network(self.bundle, self.name, fold), batch, self.computation)
-            for fold in self.settings.folds or card.folds
+            _any_batch(unet_network(self.bundle, self.name, fold), batch, self.computation) for fold in self.folds
         ]
-        return Answers(networks, configuration.dimensions, mirror, batch, asked)
+        return Answers(networks, configuration.dimensions, (), batch, asked, self.mirrorings)
 
 
 def _any_batch(module: torch.nn.Module, most: int, computation: Computation) -> Network:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mtann.data_set import LabelledCase
+from mtann.detection.calibration import TemperatureCalibration
 from mtann.inference.labels import Block, label_type, labels_of
 from mtann.models.unet_card import PostProcessing
 from mtann.planning.plan import Plan
@@ -16,6 +17,7 @@ from mtann.progress import Run
 from mtann.segmentation.tidy import tidy
 from mtann.segmentation.unets import label_sets
 from mtann.training.unet.processes import current
+from mtann.unets.calibrate import calibrate, read_sample, sample_file
 from mtann.unets.components import choose_rule, find_components
 from mtann.unets.fold import VALIDATION_FOLDER, Training, train_fold
 from mtann.unets.model import Outcome
@@ -88,7 +90,13 @@ def cross_validate(training: Training, names: Sequence[str], told: Told, run: Ru
     best = _pick(training, singles, told, run.part(0.95, 0.98))
     rules = _post_processing(training, best, told)
     final = _with_rules(training, best, rules, run.part(0.98, 1.0)) if rules else best.cases
-    return Outcome(best.configurations, tuple(folds), final, _measured_on(training, rules), rules, _notes(training))
+    if rules and overall(mean_dice(list(final.values()))) < best.dice:
+        # Each rule helps its own label, but one of a region takes voxels from the regions about it.
+        told("No post-processing: all rules together lower the mean Dice.")
+        rules, final = (), best.cases
+    measured_on, notes = _measured_on(training, rules), _notes(training)
+    calibration = _calibration(training, best, folds, told)
+    return Outcome(best.configurations, tuple(folds), final, measured_on, rules, notes, calibration)
 
 
 def in_order(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
@@ -170,6 +178,22 @@ def _post_processing(training: Training, best: Candidate, told: Told) -> tuple[P
         told(f"Post-processing of {words}.")
         rules += [rule] if rule else []
     return tuple(rules)
+
+
+def _calibration(
+    training: Training, best: Candidate, folds: Sequence[str], told: Told
+) -> TemperatureCalibration | None:
+    """The temperature of the chosen configurations, by what each fold's network says of cases that it had not seen."""
+    samples = []
+    for fold in folds:
+        for case in training.split(fold).held_out:
+            directories = [training.folder(name, fold) / VALIDATION_FOLDER for name in best.configurations]
+            drawn = [read_sample(sample_file(directory, case)) for directory in directories]
+            samples.append((np.stack([logits for logits, _ in drawn]), drawn[0][1]))
+    chosen_on = f"{training.settings.folds}-fold cross-validation by patient, voxels unseen by their network"
+    found, words = calibrate(training.plan, samples, chosen_on)
+    told(f"{words}.")
+    return found
 
 
 def _with_rules(

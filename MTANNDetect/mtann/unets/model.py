@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mtann.data_set import LabelledCase
+from mtann.detection.calibration import TemperatureCalibration
 from mtann.errors import ModelError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import TrainingImage
@@ -30,6 +31,7 @@ class Outcome:
         measured_on: Which cases these are, in words.
         post_processing: What is done to a finished segmentation.
         notes: What a user of the model should know.
+        calibration: What the logits are divided by before they become probabilities.
     """
 
     configurations: tuple[str, ...]
@@ -38,6 +40,7 @@ class Outcome:
     measured_on: str
     post_processing: tuple[PostProcessing, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    calibration: TemperatureCalibration | None = None
 
 
 def make_model(
@@ -72,6 +75,7 @@ def make_model(
         training_patients=len({case.patient for case in learnt}),
         seed=settings.seed,
         measured=_measured(outcome),
+        calibration=outcome.calibration,
         **dict(described or {}),
     )
     states = {(stage, fold): _weights(training, stage, fold) for stage in card.stages for fold in outcome.folds}

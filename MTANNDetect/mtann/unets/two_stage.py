@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mtann.backends.computation import Computation
 from mtann.detection.candidate import Candidate, DetectionResult
 from mtann.detection.given import GivenCandidate, given_from
 from mtann.errors import ModelError
@@ -59,6 +60,8 @@ def detect_then_segment(
     threshold: float | None = None,
     operating_point: str = "balanced",
     device: Device = "auto",
+    computation: Computation | None = None,
+    how: SegmentationSettings | None = None,
     progress: ProgressCallback | None = None,
     cancelled: CancelCheck | None = None,
 ) -> TwoStageResult:
@@ -74,6 +77,8 @@ def detect_then_segment(
         threshold: Score from which findings are reported; that of the operating point if None.
         operating_point: Which of the MTANN's thresholds findings are reported from.
         device: Where to compute.
+        computation: What evaluates the MTANN, in place of ``device``.
+        how: How the U-Net segments; the defaults on ``device`` if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -84,13 +89,13 @@ def detect_then_segment(
     bundle, segmenter = open_model(model), open_unet(unet)
     named = _named(volumes, bundle.card)
     own = {name: named[name] for name in bundle.card.channel_names if name in named}
-    how: dict[str, Any] = {"mask": mask, "device": device, "cancelled": cancelled}
+    common: dict[str, Any] = {"mask": mask, "device": device, "computation": computation, "cancelled": cancelled}
     sensitive = _sensitive(bundle.card, settings)
-    proposals = detect(own, bundle, settings, progress=_part(progress, 0.0, 0.4), **sensitive, **how)
+    proposals = detect(own, bundle, settings, progress=_part(progress, 0.0, 0.4), **sensitive, **common)
     segmentation = segment(
         _unet_channels(named, segmenter.card, proposals),
         segmenter,
-        SegmentationSettings(device=device),
+        how or SegmentationSettings(device=device),
         around=as_places(proposals.reported, proposals.candidate_map),
         progress=_part(progress, 0.4, 0.8),
         cancelled=cancelled,
@@ -99,7 +104,7 @@ def detect_then_segment(
     found = given_from(lesions_from_label_map(segmentation.label_map))
     source = f"segmentation by {segmenter.card.name}"
     progress = _part(progress, 0.8, 1.0)
-    findings = filter_candidates(own, bundle, found, settings, source=source, progress=progress, **reported, **how)
+    findings = filter_candidates(own, bundle, found, settings, source=source, progress=progress, **reported, **common)
     return TwoStageResult(proposals, segmentation, findings)
 
 
@@ -143,9 +148,14 @@ def _named(volumes: Volumes, card: ModelCard) -> dict[str, Volume]:
     return dict(zip(card.channel_names, channels_in_order(volumes, card), strict=True))
 
 
+def unet_names(card: UNetCard) -> tuple[str, ...]:
+    """The images that a U-Net takes beside an MTANN's likelihood."""
+    return tuple(name for name in card.channel_names if name != LIKELIHOOD_CHANNEL)
+
+
 def _unet_channels(named: Mapping[str, Volume], card: UNetCard, proposals: DetectionResult) -> dict[str, Volume]:
     """The images that the U-Net takes: by name, or in order where it calls as many by other names."""
-    wanted = [name for name in card.channel_names if name != LIKELIHOOD_CHANNEL]
+    wanted = unet_names(card)
     known = {name: named[name] for name in wanted if name in named}
     if not known and len(wanted) == len(named):
         known = dict(zip(wanted, named.values(), strict=True))

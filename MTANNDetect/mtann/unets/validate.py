@@ -17,6 +17,7 @@ from mtann.inference.window import SlidingWindow
 from mtann.planning.plan import Configuration, Plan
 from mtann.preprocess.unet import CroppedCase, crop_case, labels_on_grid, unet_case, with_labels
 from mtann.progress import Run
+from mtann.unets.calibrate import Sample, keep_sample, sample_file
 from mtann.unets.files import read_json, write_json
 from mtann.unets.prepared import read_case
 from mtann.unets.scores import Agreement, Agreements, compare, mean_dice, overall
@@ -97,10 +98,15 @@ class Validator:
         done = read_validation(directory, identity)
         for number, case in enumerate(cases):
             run.report("validate", number / len(cases), f"Trying case {number + 1} of {len(cases)}")
-            if case.case not in done or (self.keep_probabilities and not probability_file(directory, case).is_file()):
+            if case.case not in done or not all(path.is_file() for path in self._beside(directory, case)):
                 done[case.case] = self._validate(case, directory, run)
                 write_validation(directory, identity, done)
         return Validation(directory, {case.case: done[case.case] for case in cases})
+
+    def _beside(self, directory: Path, case: LabelledCase) -> list[Path]:
+        """The files that a case has beside its label map."""
+        probabilities = [probability_file(directory, case)] if self.keep_probabilities else []
+        return [sample_file(directory, case), *probabilities]
 
     def _validate(self, case: LabelledCase, directory: Path, run: Run) -> Agreements:
         volumes, labels = read_case(case)
@@ -109,12 +115,15 @@ class Validator:
         kept: Probabilities | None = None
         if self.keep_probabilities:
             kept = np.zeros((self.plan.outputs, *cropped.cropped_size), dtype=np.float16)
+        sample = Sample.of(case.case, cropped.cropped_size, self.plan.outputs)
         for block in self._blocks(cropped, case, run):
+            sample.take(block)
             found[block.box] = labels_of(block, self.plan, probabilities=False)
             if kept is not None:
                 kept[(slice(None), *block.box)] = probabilities_of(block, self.plan).values
         whole = uncropped(found, cropped)
         directory.mkdir(parents=True, exist_ok=True)
+        keep_sample(sample, cropped.cut(labels.array), sample_file(directory, case))
         if kept is not None:
             _keep(kept, probability_file(directory, case))
         write_volume(volumes[0].with_array(whole, case.case), label_file(directory, case))

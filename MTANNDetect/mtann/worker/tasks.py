@@ -31,14 +31,15 @@ class Job:
     warnings: list[str] = field(default_factory=list)
 
     def call(self, function: Callable[..., Any], arguments: Arguments, **more: Any) -> Any:
-        """Call a library function with a request's arguments, the model's name made a model.
+        """Call a library function with a request's arguments, the models' names made models.
 
         Raises:
             ProtocolError: An argument is unknown, or one is missing.
         """
         given = {**arguments, **more, "progress": self.progress, "cancelled": self.cancelled}
-        if isinstance(given.get("model"), str):
-            given["model"] = self.session.model(given["model"])
+        for name in ("model", "unet"):
+            if isinstance(given.get(name), str):
+                given[name] = self.session.model(given[name])
         try:
             inspect.signature(function).bind(**given)
         except TypeError as error:
@@ -79,6 +80,13 @@ def filter_candidates(job: Job, arguments: Arguments) -> Any:
 def segment(job: Job, arguments: Arguments) -> Any:
     """Outline lesions or segment labels: see :func:`mtann.segmentation.segment.segment`."""
     from mtann.segmentation.segment import segment as function
+
+    return job.call(function, arguments)
+
+
+def then_segment(job: Job, arguments: Arguments) -> Any:
+    """Propose with an MTANN and outline with a U-Net: see :func:`mtann.unets.two_stage.detect_then_segment`."""
+    from mtann.unets.two_stage import detect_then_segment as function
 
     return job.call(function, arguments)
 
@@ -138,6 +146,7 @@ TASKS: dict[str, Callable[[Job, Arguments], Any]] = {
     "detect": detect,
     "filter": filter_candidates,
     "segment": segment,
+    "then_segment": then_segment,
     "enhance": enhance,
     "train": train,
     "retrain": retrain,

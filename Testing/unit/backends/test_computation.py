@@ -10,6 +10,14 @@ from mtann.backends.computation import choose_computation
 from mtann.errors import MissingPackageError, SettingsError
 
 
+def allow(backend, precision):
+    return True, f"{precision} by {backend} is fine"
+
+
+def refuse(*_):
+    return False, "never checked"
+
+
 @pytest.fixture(autouse=True)
 def no_accelerator(monkeypatch):
     for backend in (torch.cuda, torch.xpu, torch.backends.mps):
@@ -45,7 +53,7 @@ def test_an_accelerator_is_used_by_torch_and_never_in_less_than_asked(monkeypatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     chosen = choose_computation()
     assert (chosen.device, chosen.backend, chosen.precision) == ("cuda", "torch", "fp32")
-    assert choose_computation(reduced=True).precision == "fp16"
+    assert choose_computation(reduced=allow).precision == "fp16"
     assert choose_computation(precision="bf16").precision == "bf16"
     with pytest.raises(SettingsError, match="not on cuda"):
         choose_computation(backend="openvino")
@@ -63,7 +71,14 @@ def test_an_accelerator_is_used_by_torch_and_never_in_less_than_asked(monkeypatc
 )
 def test_auto_goes_below_full_precision_only_where_allowed_and_offered(monkeypatch, offered, reduced, asked, expected):
     monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: offered)
-    assert choose_computation(precision=asked, reduced=reduced).precision == expected
+    assert choose_computation(precision=asked, reduced=allow if reduced else refuse).precision == expected
+    assert choose_computation(precision=asked).precision == (asked if asked != "auto" else "fp32")
+
+
+def test_why_less_than_full_precision_was_taken_or_not_is_in_the_result(monkeypatch):
+    monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
+    assert choose_computation(reduced=allow).words.endswith("; bf16 by openvino is fine)")
+    assert choose_computation(reduced=refuse).words.endswith("; never checked)")
 
 
 def test_a_precision_that_the_processor_lacks_is_refused(monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -95,10 +96,25 @@ def test_compare_says_what_one_model_alone_found(study, tmp_path, capsys):
     # A alone finds the first lesions of cases 3 and 4, B alone the second ones of cases 1 and 2.
     assert document["mcnemar_lesions"] == {"a_only": 2, "b_only": 2, "p": 1.0}
     assert document["mcnemar_cases"] == {"a_only": 2, "b_only": 0, "p": 0.5}
-    assert "McNemar" in (output / "report.html").read_text(encoding="utf-8")
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert page_row(page, "Lesions found") == ["2", "2", "1.000"]
+    assert page_row(page, "Cases called rightly") == ["2", "0", "0.500"]
+    rows = {row["figure"]: row for row in csv.DictReader((output / "differences.csv").open(encoding="utf-8"))}
+    found, right = rows["lesion.found_by_one_alone"], rows["case.right_by_one_alone"]
+    assert [found[name] for name in ("a", "b", "a_less_b", "mcnemar_p")] == ["2", "2", "0", "1.0"]
+    assert [right[name] for name in ("a", "b", "a_less_b", "mcnemar_p")] == ["2", "0", "2", "0.5"]
+    assert rows["lesion.sensitivity"]["mcnemar_p"] == ""
     said = capsys.readouterr()
+    assert "Lesions found by A alone: 2, by B alone: 2; McNemar's exact p 1.000" in said.out
+    assert "Cases called rightly by A alone: 2, by B alone: 0; McNemar's exact p 0.500" in said.out
     assert said.out.splitlines()[0].split() == ["A", "B", "A", "−", "B", "(95", "%", "interval)"]
     assert "JAFROC" in said.err
+
+
+def page_row(page, name):
+    """The numbers in a table's row of a page."""
+    (row,) = re.findall(rf"<tr><th scope=\"row\">{name}</th>(.*?)</tr>", page)
+    return re.findall(r"<td[^>]*>([^<]*)</td>", row)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from mtann.segmentation.result import SegmentationSettings
 from mtann.volume_io import read_volume, write_volume
 
 CPU = SegmentationSettings(device="cpu", backend="torch", precision="fp32")
+ALWAYS = ["overlay.png", "report.html", "segmentation.json", "segmentation.nii.gz"]
 OPTIONS = ("--device", "cpu", "--backend", "torch", "--precision", "fp32")
 
 
@@ -44,7 +45,7 @@ def names(folder):
 def test_labels_and_what_they_are_are_written(place, capsys):
     for _ in range(2):  # a former result is replaced
         assert run(place) == 0
-    assert names(place / "out") == ["segmentation.json", "segmentation.nii.gz"]
+    assert names(place / "out") == ALWAYS
     expected = segment(read_volume(place / "image.nii.gz"), small_unet(mirror=(0, 1)), CPU)
     written = read_volume(place / "out" / "segmentation.nii.gz")
     np.testing.assert_array_equal(written.array, expected.label_map.array)
@@ -56,7 +57,11 @@ def test_labels_and_what_they_are_are_written(place, capsys):
     assert told["patches"] == {"run": 8, "all": 8}
     assert told["settings"]["folds"] == ["0"] and told["computation"].startswith("torch on cpu, fp32")
     assert "Research" in told["research_use_notice"]
-    assert "core:" in capsys.readouterr().out
+    told_of_core = f"core: {told['volumes_mm3']['core'] / 1000:.2f} mL in {told['components']['core']} component"
+    assert told_of_core in capsys.readouterr().out
+    page = (place / "out" / "report.html").read_text()
+    assert "2 of 2 labels found" in page and "oedema" in page and "Not a medical device" in page
+    assert str(place) not in page
     assert str(place) not in json.dumps(told)
 
 
@@ -71,7 +76,7 @@ def test_overlapping_regions_are_written_as_slicer_keeps_them(place):
     bundle = small_unet(plan(**REGIONS))
     save_bundle(bundle, place / "regions")
     assert run(place, model="regions") == 0
-    assert names(place / "out") == ["segmentation.json", "segmentation.nii.gz", "segmentation.seg.nrrd"]
+    assert names(place / "out") == [*ALWAYS, "segmentation.seg.nrrd"]
     expected = segment(read_volume(place / "image.nii.gz"), bundle, CPU)
     written = sitk.ReadImage(str(place / "out" / "segmentation.seg.nrrd"))
     array = sitk.GetArrayFromImage(written)
@@ -89,7 +94,7 @@ def test_overlapping_regions_are_written_as_slicer_keeps_them(place):
 def test_probabilities_are_a_file_a_class(place):
     assert run(place, "--probabilities") == 0
     files = [f"probability_{number}_{name}.nii.gz" for number, name in enumerate(("background", "oedema", "core"))]
-    assert names(place / "out") == [*files, "segmentation.json", "segmentation.nii.gz"]
+    assert names(place / "out") == sorted([*files, *ALWAYS])
     arrays = np.stack([read_volume(place / "out" / file).array for file in files])
     np.testing.assert_allclose(arrays.sum(axis=0), 1, atol=1e-5)
     np.testing.assert_array_equal(arrays.argmax(axis=0), read_volume(place / "out" / "segmentation.nii.gz").array)
@@ -105,6 +110,8 @@ def test_only_about_given_places_is_segmented(place):
     whole = segment(read_volume(place / "image.nii.gz"), small_unet(mirror=(0, 1)), CPU).label_map.array
     part = read_volume(place / "out" / "segmentation.nii.gz").array
     np.testing.assert_array_equal(part[:15, :15, :15], whole[:15, :15, :15])
+    assert told["boxes"] == [[[0, 16]] * 3]
+    assert "Darkened parts were not looked at" in (place / "out" / "report.html").read_text()
     assert part[:15, :15, :15].any() and not part[16:].any() and whole[16:].any()
 
 
@@ -114,9 +121,12 @@ def test_a_list_of_cases_is_resumed(place, capsys):
     list_of = ("--cases", place / "cases.csv", "--json")
     assert run(place, *list_of, images=()) == 0
     assert [case["status"] for case in json.loads(capsys.readouterr().out)["cases"]] == ["done"] * 3
+    assert [names(place / "out" / case) for case in "abc"] == [ALWAYS] * 3
     write_volume(image(seed=4), place / "other.nii.gz")
     (place / "out" / "c" / "segmentation.json").unlink()
     (place / "out" / "c" / "segmentation.nii.gz").unlink()
+    for name in ("overlay.png", "report.html"):
+        (place / "out" / "c" / name).unlink()
     assert run(place, *list_of, images=()) == 0
     statuses = [case["status"] for case in json.loads(capsys.readouterr().out)["cases"]]
     assert statuses == ["skipped", "done", "done"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtann.errors import SettingsError
-from mtann.evaluation.bootstrap import difference, mean, measure, resamples, share
+from mtann.evaluation.bootstrap import Measured, difference, mean, measure, resamples, share
 from mtann.evaluation.ranked import RankedCandidates
 
 
@@ -43,6 +43,31 @@ def test_a_share_of_all_or_none_is_as_sure_as_its_patients_are_many():
     assert (every.low, every.high) == (pytest.approx(0.025**0.1), 1.0)
     none = measure(share(np.zeros(10), np.ones(10)), draws, is_share=True)
     assert (none.low, none.high) == (0.0, pytest.approx(1 - 0.025**0.1))
+
+
+def test_a_share_that_is_equal_in_all_patients_is_no_certainty():
+    # Four patients, one of two lesions found in each: no draw differs. Clopper and Pearson of 2 of 4: 0.068 to 0.932.
+    half = measure(share(np.ones(4), np.full(4, 2.0)), resamples(list("abcd")), is_share=True)
+    assert half.value == 0.5
+    assert (half.low, half.high) == (pytest.approx(0.0676, abs=1e-4), pytest.approx(0.9324, abs=1e-4))
+    # Of what is no share there is then no interval at all.
+    assert measure(mean(np.full(4, 2.0)), resamples(list("abcd"))) == Measured(2.0)
+
+
+def test_only_patients_with_something_to_count_make_a_share_sure():
+    # Specificity of ten patients, one of them without lesions and called wrongly: 0 of 1 says 0 to 0.975, not 0.308.
+    healthy = np.arange(10) == 9
+    draws = resamples([str(n) for n in range(10)])
+    got = measure(share(np.zeros(10), healthy), draws, is_share=True)
+    assert (got.low, got.high) == (0.0, pytest.approx(0.975))
+    # Two patients of four cases each, one case of each called rightly, beside ten who have nothing to count: as of two.
+    called, of = np.zeros(18), np.zeros(18)
+    of[:8], called[[0, 4, 5]] = 1, 1
+    names = ["p"] * 4 + ["q"] * 4 + [str(n) for n in range(10)]
+    wide = measure(share(called, of), resamples(names), is_share=True)
+    alone = measure(share(called[:8], of[:8]), resamples(names[:8]), is_share=True)
+    assert (wide.value, alone.value) == (0.375, 0.375)
+    assert (wide.low, wide.high) == (0.25, 0.5) == (alone.low, alone.high)
 
 
 def test_a_difference_of_one_thing_from_itself_is_nothing():

@@ -45,7 +45,8 @@ def test_only_the_wanted_parts_are_computed(monkeypatch):
     found = list(blocks(rows_of(logits, (5,)), way, wanted))
     assert [block.box for block in found] == [
         (slice(3, 4), slice(2, 4), slice(20, 26)),
-        (slice(4, 5), slice(2, 9), slice(20, 28)),
+        (slice(4, 5), slice(2, 4), slice(20, 26)),
+        (slice(4, 5), slice(8, 9), slice(22, 28)),
         (slice(5, 6), slice(8, 9), slice(22, 28)),
     ]
     expected = np.stack([resize_image(channel, way) for channel in logits])
@@ -97,3 +98,19 @@ def test_regions_overlap_and_later_ones_are_written_over_earlier():
 def test_labels_beyond_255_get_two_bytes():
     assert label_type(plan(labels={"a": (255,)})) == np.uint8
     assert label_type(plan(labels={"a": (256,)})) == np.uint16
+
+
+def test_only_wanted_boxes_are_interpolated_as_they_are_in_the_whole():
+    logits = np.random.default_rng(0).normal(size=(2, 9, 8, 7)).astype(np.float32)
+    way = make_resize((9, 8, 7), (20, 13, 12), (2.0, 1.6, 1.7), (0.9, 1.0, 1.0), order=1)
+    rows = [Rows(0, logits[:, :4]), Rows(4, logits[:, 4:])]
+    whole = np.zeros((2, 20, 13, 12), np.float32)
+    for block in blocks(rows, way):
+        whole[(slice(None), *block.box)] = block.values
+    wanted = [(slice(0, 3), slice(0, 4), slice(2, 5)), (slice(11, 20), slice(6, 13), slice(0, 1))]
+    found = list(blocks(rows, way, wanted))
+    assert sum(block.values[0].size for block in found) == sum(
+        np.prod([part.stop - part.start for part in box]) for box in wanted
+    )
+    for block in found:
+        np.testing.assert_allclose(block.values, whole[(slice(None), *block.box)], atol=1e-6)

@@ -8,7 +8,7 @@ from small_unets import REGIONS, cascade_plan, image, small_unet
 from unet_plans import configuration, plan
 
 from mtann import segment
-from mtann.errors import CancelledError, ImageError, SettingsError
+from mtann.errors import CancelledError, ImageError, MTANNError, SettingsError
 from mtann.inference.answers import Answers
 from mtann.inference.tiles import make_tiles
 from mtann.inference.window import SlidingWindow
@@ -159,6 +159,18 @@ def test_around_places_labels_are_those_of_the_whole_run(spacing):
 def test_a_place_outside_of_the_image_leaves_an_empty_map():
     found = segment(image(), small_unet(), CPU, around=[Lesion((500.0, 0.0, 0.0), 3.0)])
     assert not found.label_map.array.any() and found.patches[0] == 0
+
+
+def test_places_outside_of_the_image_are_told_of():
+    places = [Lesion((500.0, 0.0, 0.0), 3.0), Lesion((4.0, 4.0, 4.0), 1.0)]
+    assert "1 of the 2 given place(s) lie outside" in segment(image(), small_unet(), CPU, around=places).warnings[-1]
+
+
+def test_answers_that_are_no_numbers_are_an_error_and_no_background():
+    bundle = small_unet()
+    weights = {name: array * np.float32(1e30) for name, array in bundle.weights.items()}
+    with pytest.raises(MTANNError, match="not a finite number everywhere"):
+        segment(image(), type(bundle)(bundle.card, weights, bundle.sha256), CPU)
 
 
 def test_a_case_smaller_than_the_patch_and_one_without_foreground_are_segmented():

@@ -52,6 +52,28 @@ def test_the_model_holds_all_folds_and_out_of_fold_measures(validated):
         assert "2-fold cross-validation by patient" in one.measured_on
 
 
+def test_the_model_says_whether_less_than_full_precision_gives_its_labels(validated):
+    card = load_bundle(validated / "model").card
+    (check,) = card.reduced_checks
+    assert check.words and card.reduced_dice == check.dice
+    assert (check.dice is None) == check.words.startswith("not measured")
+    if check.dice is not None:  # the processor has bf16
+        assert (check.backend, check.precision) == (
+            "openvino",
+            "bf16",
+        ) and "on a case of the training data" in check.words
+
+
+def test_probabilities_are_calibrated_on_unseen_voxels_or_it_is_said_why_not(validated, capsys):
+    assert main(command("crossval", validated, "--folds", 2, "--output", validated / "model")) == 0
+    said, calibration = capsys.readouterr().out, load_bundle(validated / "model").card.calibration
+    if calibration is None:
+        assert "No temperature: " in said
+    else:
+        assert f"Temperature {calibration.temperature:.2f}: expected calibration error" in said
+        assert calibration.cases == 4 and "voxels unseen by their network" in calibration.chosen_on
+
+
 def test_the_mean_is_that_of_the_folds(validated):
     dice = []
     for fold in (0, 1):

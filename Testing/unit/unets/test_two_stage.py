@@ -11,7 +11,7 @@ from unet_plans import configuration, plan
 
 from mtann.cli import main
 from mtann.errors import ImageError, ModelError
-from mtann.models.bundle import ModelBundle, save_bundle
+from mtann.models.bundle import ModelBundle, complete_bundle, save_bundle
 from mtann.models.unet_bundle import make_unet_bundle
 from mtann.models.unet_card import UNetCard
 from mtann.networks.registry import build_network
@@ -156,10 +156,14 @@ def test_from_the_command_line_everything_is_in_one_folder(tmp_path, capsys):
         "report.html",
         "segmentation.nii.gz",
         "segmentation.json",
+        "segmentation.png",
+        "segmentation.html",
         "proposals.csv",
     }
     assert read_volume(out / "segmentation.nii.gz").array[FIRST] == 1
     assert len(json.loads((out / "candidates.json").read_text())["candidates"]) == 2
+    assert "1 of 1 label found" in (out / "segmentation.html").read_text()
+    assert "2 candidates reported" in (out / "report.html").read_text()
     with (out / "proposals.csv").open() as file:
         assert len(list(csv.DictReader(file))) >= 2
     assert main(line) == 0  # its own former result is replaced
@@ -168,8 +172,86 @@ def test_from_the_command_line_everything_is_in_one_folder(tmp_path, capsys):
     assert "not a former detection result" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("more", [["--cases", "cases.csv"], ["--explain"]])
-def test_what_does_not_go_together_is_said(tmp_path, capsys, more):
-    line = ["detect", "--model", "x", "--then-segment", "y", "--output", str(tmp_path / "out"), *more]
-    assert main(line) == 2
-    assert "--then-segment takes one case, without --cases and --explain" in capsys.readouterr().err
+@pytest.fixture
+def place(tmp_path):
+    """An image, both models, and a list with that image and one that cannot be used."""
+    phantom = balls(7)
+    write_volume(phantom.volume, tmp_path / "image.nii.gz")
+    write_volume(phantom.volume.with_array(np.zeros(GRID.shape_zyx, np.float32)), tmp_path / "empty.nii.gz")
+    save_bundle(ball_model(), tmp_path / "mtann")
+    save_bundle(bright_unet(), tmp_path / "unet")
+    (tmp_path / "cases.csv").write_text("case,patient,t1c\na,1,image.nii.gz\nb,2,empty.nii.gz\nc,3,image.nii.gz\n")
+    return tmp_path
+
+
+def line(place, *words, unet="unet"):
+    models = ["--model", place / "mtann", "--then-segment", place / unet, "--output", place / "out"]
+    return [str(word) for word in ["detect", *models, "--device", "cpu", "--threshold", THRESHOLD, *words]]
+
+
+def statuses(capsys):
+    return [case["status"] for case in json.loads(capsys.readouterr().out)["cases"]]
+
+
+def test_a_list_of_cases_is_done_case_by_case_and_resumed(place, capsys):
+    words = line(place, "--cases", place / "cases.csv", "--json")
+    assert main(words) == 2
+    assert statuses(capsys) == ["done", "failed", "done"]
+    for case in "ac":
+        found = json.loads((place / "out" / case / "candidates.json").read_text())
+        assert sum(one["reported"] for one in found["candidates"]) == 2
+        assert read_volume(place / "out" / case / "segmentation.nii.gz").array[FIRST] == 1
+    assert not (place / "out" / "b").exists()
+    write_volume(balls(8).volume, place / "empty.nii.gz")
+    assert main(words) == 0
+    assert statuses(capsys) == ["skipped", "done", "skipped"]
+    assert main([*words, "--precision", "fp32", "--backend", "torch"]) == 0
+    assert statuses(capsys) == ["done"] * 3
+    told = json.loads((place / "out" / "a" / "segmentation.json").read_text())
+    assert told["computation"].startswith("torch on cpu, fp32")
+    weights = {name: array * 1.0001 for name, array in bright_unet().weights.items()}
+    save_bundle(complete_bundle(bright_unet().card, weights), place / "unet")
+    assert main([*words, "--precision", "fp32", "--backend", "torch"]) == 0
+    assert statuses(capsys) == ["done"] * 3
+
+
+@pytest.mark.slow
+def test_findings_are_explained_and_their_uncertainty_measured(place, capsys):
+    words = line(place, place / "image.nii.gz", "--explain", 1, "--uncertainty")
+    assert main(words) == 0
+    out = place / "out"
+    assert {"explanation.json", "uncertainty.json", "variance.nii.gz"} <= {path.name for path in out.iterdir()}
+    (explained,) = json.loads((out / "explanation.json").read_text())["candidates"]
+    best = json.loads((out / "candidates.json").read_text())["candidates"][0]
+    assert explained["id"] == best["id"] == 1
+    assert len(json.loads((out / "uncertainty.json").read_text())["volumes"]) == 2
+    assert "How sure the model is" in (out / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_list_is_resumed_only_if_it_is_explained_as_asked(place, capsys):
+    (place / "cases.csv").write_text("case,patient,t1c\na,1,image.nii.gz\n")
+    for words, status in (((), "done"), (("--explain", 1), "done"), (("--explain", 1), "skipped"), ((), "skipped")):
+        assert main(line(place, "--cases", place / "cases.csv", "--json", *words)) == 0
+        assert statuses(capsys) == [status]
+
+
+def test_columns_of_both_models_are_needed_unless_one_only_calls_them_otherwise(place, capsys):
+    save_bundle(bright_unet(("contrast",)), place / "renamed")
+    save_bundle(bright_unet(("t1c", "flair")), place / "more")
+    (place / "cases.csv").write_text("case,patient,t1c\na,1,image.nii.gz\n")
+    cases = ("--cases", place / "cases.csv", "--json")
+    assert main(line(place, *cases, unet="renamed")) == 0
+    assert statuses(capsys) == ["done"]
+    assert main(line(place, *cases, unet="more")) == 2
+    assert "lacks the column(s) flair" in json.loads(capsys.readouterr().out)["error"]["message"]
+    (place / "cases.csv").write_text("case,patient,t1c,flair\na,1,image.nii.gz,image.nii.gz\n")
+    assert main(line(place, *cases, unet="more")) == 0
+
+
+def test_what_does_not_go_together_is_said(tmp_path, capsys):
+    words = ["detect", "--model", "x", "--then-segment", "y", "--output", str(tmp_path / "out")]
+    assert main([*words, "a.nii.gz", "--cases", "cases.csv"]) == 2
+    assert "Give either images or --cases, not both" in capsys.readouterr().err
+    assert main([*words, "a.nii.gz", "--occlusion-cube-mm", "5"]) == 2
+    assert "--occlusion-cube-mm is for --explain" in capsys.readouterr().err

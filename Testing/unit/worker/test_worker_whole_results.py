@@ -12,6 +12,7 @@ from mtann.detection.candidate import Candidate, DetectionResult, InputReference
 from mtann.geometry import Geometry
 from mtann.segmentation.result import Segmentation
 from mtann.settings import DetectionSettings
+from mtann.unets.two_stage import TwoStageResult
 from mtann.volume import Volume
 from mtann.worker.protocol import message_from, to_line
 from mtann.worker.values import _CLASSES, Parcel, from_json, to_json
@@ -34,7 +35,7 @@ def parts_of(kind: typing.Any) -> Iterator[type]:
         yield from parts_of(part)
 
 
-@pytest.mark.parametrize("kind", [DetectionResult, Segmentation])
+@pytest.mark.parametrize("kind", [DetectionResult, Segmentation, TwoStageResult])
 def test_every_class_within_a_result_may_pass(kind):
     names = {one.__name__: one.__module__ for one in parts_of(kind)}
     assert {"ModelReference", "InputReference", "Volume", "Geometry"} < set(names)

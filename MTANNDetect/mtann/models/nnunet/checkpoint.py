@@ -57,8 +57,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise ModelError(f"The checkpoint '{where}' cannot be read ({_reason(error)}). Copy it again.") from error
     try:
         axes = document.get("inference_allowed_mirroring_axes") or ()
+        weights = {_plain_name(name): tensor for name, tensor in document["network_weights"].items()}
+        if strange := [name for name, tensor in weights.items() if not isinstance(tensor, torch.Tensor)]:
+            raise TypeError(f"'{strange[0]}' is no tensor")
         return Checkpoint(
-            {_plain_name(name): tensor for name, tensor in document["network_weights"].items()},
+            weights,
             str(document["init_args"]["configuration"]),
             str(document["trainer_name"]),
             tuple(int(axis) for axis in axes),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from mtann.errors import ModelError
 from mtann.models.bundle import ModelBundle
 from mtann.models.nnunet.checkpoint import Checkpoint, read_checkpoint
@@ -18,6 +20,7 @@ from mtann.version import VERSION
 
 PLANS_FILE, DATASET_FILE = "plans.json", "dataset.json"
 FINAL, BEST = "checkpoint_final.pth", "checkpoint_best.pth"
+_FOLD_FOLDER = re.compile(r"fold_(\d+|all)")
 
 
 def is_nnunet_folder(path: Path | str) -> bool:
@@ -52,7 +55,12 @@ def import_folder(path: Path | str, folds: Sequence[str] = (), best: bool = Fals
     while before is not None:
         stages[before] = _read_folds(_stage_folder(folder, name, before), tuple(checkpoints), BEST if best else FINAL)
         before = plan.configuration(before).previous
-    return make_unet_bundle(_card(folder, plan, dataset, name, stages), _states(stages))
+    try:
+        card = _card(folder, plan, dataset, name, stages)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(f"The model '{folder.name}' cannot be used: {first['msg']}. Copy the folder again.") from error
+    return make_unet_bundle(card, _states(stages))
 
 
 def _states(stages: dict[str, dict[str, Checkpoint]]) -> dict[tuple[str, str], Any]:
@@ -75,9 +83,7 @@ def _card(
         plan=plan,
         configurations=(name,),
         folds=tuple(stages[name]),
-        mirror_axes={
-            stage: min((one.mirror_axes for one in folds.values()), key=len) for stage, folds in stages.items()
-        },
+        mirror_axes={stage: _common_axes(list(folds.values())) for stage, folds in stages.items()},
         training_cases=cases if isinstance(cases, int) and cases > 0 else None,
         training_data=(),
         notes=("nnU-Net's folder does not say which images it was trained on.",),
@@ -85,10 +91,16 @@ def _card(
     )
 
 
+def _common_axes(checkpoints: Sequence[Checkpoint]) -> tuple[int, ...]:
+    """The axes that every fold may mirror."""
+    return tuple(axis for axis in checkpoints[0].mirror_axes if all(axis in one.mirror_axes for one in checkpoints))
+
+
 def _read_folds(folder: Path, folds: Sequence[str], file: str) -> dict[str, Checkpoint]:
     there = {
         place.parent.name.removeprefix("fold_"): place
         for place in sorted(folder.glob(f"fold_*/{file}"), key=lambda place: (len(place.parent.name), place))
+        if _FOLD_FOLDER.fullmatch(place.parent.name)  # not "fold_0_backup"
     }
     wanted = tuple(folds) or tuple(fold for fold in there if fold != "all") or tuple(there)
     if missing := [fold for fold in wanted if fold not in there]:
