@@ -10,12 +10,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from measuring import RESULTS, in_turn, peak_mib, prepare_process, slope, write_result
+from measuring import RESULTS, in_turn, prepare_process, slope, write_result
 
 from mtann.inference.labels import blocks, labels_of
 from mtann.inference.layers import LevelKernel, ScanLayers
@@ -71,7 +72,7 @@ def lesson(lesions: int) -> Samples:
     count = 512 * lesions
     random = np.random.default_rng(0)
     groups = np.concatenate([np.repeat(np.arange(lesions), 512), np.full(count, NEGATIVE)])
-    inputs = random.normal(size=(2 * count, 1, 1, 171)).astype(np.float32)
+    inputs = random.standard_normal(size=(2 * count, 1, 1, 171), dtype=np.float32)
     return Samples(inputs, random.uniform(size=2 * count).astype(np.float32), groups)
 
 
@@ -126,18 +127,26 @@ def restoring_labels(factor: int) -> Callable[[], object]:
 
 
 def training_memory(factor: int) -> float:
-    """MiB that a process takes for training, beyond what it had when its samples were there."""
+    """MiB that a process takes at most for samples and training, beyond what it had before. Needs Linux."""
     command = [sys.executable, __file__, "--memory-of", str(factor)]
     return float(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def memory_of(factor: int) -> None:
     prepare_process()
-    samples = lesson(MEMORY_LESIONS * factor)
+    lesson(1)
+    status = Path("/proc/self/status")
+    # The peak so far, of loading libraries, is forgotten.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _kibibytes(status, "VmRSS")
     settings = TrainingSettings(steps=STEPS, batch_size=256)
-    before = peak_mib()
-    fit(MTANN(NetworkSettings(dilations=(1,), hidden=(25,)), 1), [[samples]], settings)
-    print(json.dumps(peak_mib() - before))
+    fit(MTANN(NetworkSettings(dilations=(1,), hidden=(25,)), 1), [[lesson(MEMORY_LESIONS * factor)]], settings)
+    print(json.dumps((_kibibytes(status, "VmHWM") - before) / 1024))
+
+
+def _kibibytes(status: Path, name: str) -> int:
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1])
 
 
 SERIES: dict[str, Callable[[int], Callable[[], object]]] = {
@@ -193,7 +202,8 @@ def main(arguments: list[str]) -> int:
         sizes = [(EDGES[n] / EDGES[1]) ** 3 for n in factors] if make is scanning_kernel else factors
         found[name] = record(name, "s", sizes, medians)
     name = f"train: lesions, from {MEMORY_LESIONS}"
-    found[name] = record(name, "MiB", factors, [training_memory(factor) for factor in factors])
+    if sys.platform == "linux":
+        found[name] = record(name, "MiB", factors, [training_memory(factor) for factor in factors])
     draw(found)
     write_result("cost_growth", {"series": found})
     return 0
