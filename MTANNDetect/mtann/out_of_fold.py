@@ -12,6 +12,9 @@ from mtann.fitting import Fitted, TaughtCase, TrainingPlan, is_telling
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
 
+_MOST_SCANNED = 12
+"""So many training cases at most are scanned where none is held out: their figures flatter, however many they are."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -55,13 +58,24 @@ def out_of_fold(
         looked = sorted(held_out)
         chosen_on = f"out-of-fold {what} of the training data ({len(folds)} folds by patient)"
     else:
-        looked = [(case, None) for case in range(len(taught))]
-        chosen_on = f"{what} of the training cases themselves, which the model had seen, so the figures flatter it"
+        most = _MOST_SCANNED if plan.training.task == "detection" else len(taught)
+        looked = [(case, None) for case in _spread(taught, most)]
+        some = f"{len(looked)} of " if len(looked) < len(taught) else ""
+        chosen_on = (
+            f"{what} of {some}the training cases themselves, which the model had seen, so the figures flatter it"
+        )
     findings = []
     for number, (case, fold) in enumerate(looked):
         part = run.part(number / len(looked), (number + 1) / len(looked))
         findings.append(look(fitted, case, fold, taught[case], plan, part))
     return Findings(tuple(findings), chosen_on)
+
+
+def _spread(taught: Sequence[TaughtCase], most: int) -> list[int]:
+    """At most so many of the cases, with and without lesions in proportion, at least one with."""
+    order = sorted(range(len(taught)), key=lambda case: not taught[case].case.lesions)
+    few = min(most, len(order))
+    return sorted(order[place * len(order) // few] for place in range(few))
 
 
 def _look(fitted: Fitted, number: int, fold: int | None, one: TaughtCase, plan: TrainingPlan, run: Run) -> Finding:

@@ -175,6 +175,13 @@ class DetectionSettings(Settings):
     outline_fraction: float = Field(
         0.5, gt=0, lt=1, description="an outline is where the likelihood exceeds this fraction of its peak"
     )
+    join_fraction: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="candidates that together are a rim or far from convex become one where the likelihood between "
+        "them stays above this fraction of the weaker one's peak; 1 joins nothing",
+    )
     max_candidates: int = Field(100, ge=1, le=10000, description="most candidates kept a case")
     score_floor: float = Field(0.05, allow_inf_nan=False, description="candidates below this score are not kept at all")
     tile_voxels: int = Field(64, ge=8, le=1024, description="edge of the tiles that the scan runs in, in voxels")

@@ -22,6 +22,7 @@ from mtann.networks.mtann import MTANN
 from mtann.preprocess.prepare import Channel, InputSpecification, prepare
 from mtann.progress import Run
 from mtann.sampling.folds import patient_folds
+from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import Lesion
 from mtann.sampling.subvolumes import NEGATIVE, Samples, gather
 from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
@@ -49,7 +50,13 @@ def teach(
     training: TrainingSettings,
     one_sample_a_case: bool = False,
 ) -> MTANN:
-    """An MTANN taught on a sample; with ``one_sample_a_case`` on the subvolume at each candidate's place alone."""
+    """An MTANN taught on a sample; with ``one_sample_a_case`` on the subvolume at each candidate's place alone.
+
+    Without dilations, they are chosen by the lesions' radii, as training does it.
+    """
+    if not network.dilations:
+        radii = [one.radius_mm for one in sample if one.is_lesion]
+        network = network.model_copy(update={"dilations": dilations_for(radii, 1.0, network)})
     plan = TrainingPlan(_INPUTS, network, training, DetectionSettings(), torch.device("cpu"))
     taught = prepare_cases([_training_case(number, one) for number, one in enumerate(sample)], plan, Run())
     if one_sample_a_case:

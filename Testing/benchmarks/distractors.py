@@ -22,7 +22,7 @@ CAVITY = RECIPES["glioma"].model_copy(
     update={
         "unit": "image",
         "count": (1, 2),
-        "radius_mm": (4.0, 25.0),
+        "radius_mm": (4.0, 30.0),
         "contrast": (-0.8, -0.1),
         "core_contrast": (-0.8, -0.1),
         "halo_contrast": (-0.25, 0.0),
@@ -51,7 +51,7 @@ def add_distractors(image: Float32, brain: Bools, random: np.random.Generator) -
         image = _membrane(image, brain, random)
     for _ in range(int(random.integers(0, 7))):
         image = vessel(image, brain, random)
-    if random.random() < 0.35:
+    if random.random() < 0.5:
         image = _cavities(image, brain, random)
     return np.where(brain, np.maximum(image, 1e-3), 0).astype(np.float32) * np.float32(white), brain
 

@@ -33,14 +33,20 @@ BACKGROUNDS = ("patient07", "patient19", "patient26")
 _WHITE = {"unit": "image", "core_contrast": (-0.65, 0.05), "halo_contrast": (-0.25, 0.0), "fluid_deviations": 2.5}
 _SMALL = {"count": (4, 9), "radius_mm": (1.6, 12.0), "contrast": (0.45, 1.8), "rim_fraction": (0.15, 0.6)}
 _LARGE = {"count": (1, 3), "radius_mm": (5.0, 32.0), "contrast": (0.28, 1.6), "rim_fraction": (0.06, 0.6)}
+_HUGE = {**_LARGE, "count": (1, 2), "radius_mm": (13.0, 32.0), "rim_fraction": (0.06, 0.45), "ring": 0.7}
 LESIONS = (
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_SMALL}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_LARGE, "rim_mm": (1.2, 14.0)}),
+    RECIPES["metastasis"].model_copy(update={**_WHITE, **_SMALL}),
+    RECIPES["glioma"].model_copy(update={**_WHITE, **_HUGE, "rim_mm": (1.5, 14.0)}),
 )
 """Taken in turn. Contrasts are in shares of white matter's brightness."""
 
 _TURN_DEGREES, _BEND_VOXELS, _STRETCH = 15.0, 4.0, 0.12
-_GAMMA, _SLOPE, _BIAS = 0.35, 0.35, 0.3
+_GAMMA, _SLOPE, _BIAS = (-0.35, 1.1), 0.35, 0.3
+"""Inversion-prepared scans show grey matter half as bright as white matter; spin echoes do not."""
+_MIDDLE = (-0.15, 0.3)
+"""How much brighter the middle of a head is than its rim, as it is at 3 T."""
 _SHARP_VOXELS, _THICK_VOXELS, _THICK_SHARE = 0.7, 5.0, 0.3
 _NOISE = 0.05
 _UNIT = 1000.0
@@ -103,10 +109,12 @@ def vary_scanner(image: Float32, brain: Bools, random: np.random.Generator) -> F
     """An image (z, y, x) in shares of white matter as another scanner might show it; 0 outside the brain."""
     dark = float(np.percentile(image[brain], 2))
     shown = (image - dark) / (1 - dark)
-    shown = np.sign(shown) * np.abs(shown) ** np.exp(random.uniform(-_GAMMA, _GAMMA))
+    contrast = np.exp(random.uniform(*_GAMMA))
+    shown = np.where(shown < 1, np.sign(shown) * np.minimum(np.abs(shown), 1) ** contrast, shown)
     # What is brighter than white matter stands out more or less, whatever the contrast among tissues is.
     shown = np.where(shown > 1, 1 + (shown - 1) * np.exp(random.uniform(-_SLOPE, _SLOPE)), shown)
-    shown = shown * np.exp(random.uniform(0, _BIAS) * smooth_field(image.shape, 3, random))
+    bias = random.uniform(0, _BIAS) * smooth_field(image.shape, 3, random) + random.uniform(*_MIDDLE) * middle(brain)
+    shown = shown * np.exp(bias)
     sharp = random.uniform(0, _SHARP_VOXELS)
     shown = _within(brain, shown, lambda part: ndimage.gaussian_filter(part, sharp))
     if random.random() < _THICK_SHARE:
@@ -116,6 +124,15 @@ def vary_scanner(image: Float32, brain: Bools, random: np.random.Generator) -> F
     shown += random.uniform(0, _NOISE) * noise / noise.std()
     offset = random.uniform(0.02, 0.5)
     return np.where(brain, np.maximum(shown + offset, 1e-3) * _UNIT, 0).astype(np.float32)
+
+
+def middle(brain: Bools) -> Float32:
+    """1 in the middle of a brain (z, y, x), falling to about 0 at its rim."""
+    places = np.argwhere(brain)
+    centre, spread = places.mean(axis=0), places.std(axis=0)
+    grid = np.meshgrid(*map(np.arange, brain.shape), indexing="ij", sparse=True)
+    away = sum(((g - c) / s) ** 2 for g, c, s in zip(grid, centre, spread, strict=True))
+    return np.asarray(np.exp(-away / 2), dtype=np.float32)
 
 
 def _within(brain: Bools, image: Float32, blur) -> Float32:  # type: ignore[no-untyped-def]
@@ -149,11 +166,11 @@ def main() -> None:
     for number, pair in enumerate(axes.reshape(-1, 2)):
         case = training_case(BACKGROUNDS[number % len(BACKGROUNDS)], arguments.seed + number)
         image = np.asarray(case.channels[0].array)
-        middle = float(np.median(image[image > 0]))
+        median = float(np.median(image[image > 0]))
         largest = max(case.lesions, key=lambda lesion: lesion.radius_mm or 0.0)
         z, y, _ = np.round(case.channels[0].geometry.index_from_lps(largest.centre_lps_mm)).astype(int)
         for axis, plane in zip(pair, (image[z], image[::-1, y]), strict=True):
-            axis.imshow(plane, cmap="gray", vmin=0, vmax=2 * middle)
+            axis.imshow(plane, cmap="gray", vmin=0, vmax=2 * median)
             axis.set_title(f"{case.case}, {len(case.lesions)} lesions")
             axis.axis("off")
     figure.tight_layout()

@@ -125,6 +125,7 @@ def test_the_panel_offers_and_runs_it(panel, oblique_image, scene):
     assert not panel.isShown("precisionSelector")
     panel.ui.unetSelector.currentIndex = 1
     assert panel.isShown("precisionSelector")
+    assert panel.ui.expectationLabel.text.endswith("The U-Net comes on top.")
     panel.press("runButton")
     (job,) = panel.runner.jobs
     assert (job.kind, job.model, job.unet) == ("then_segment", ONE.directory, UNET.directory)

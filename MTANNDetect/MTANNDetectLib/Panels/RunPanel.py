@@ -210,4 +210,5 @@ class RunPanel:
     def _expectation(self, model: ModelChoice) -> str:
         node = next(iter(self._inputs.channelNodes.values()))
         expected = RunPresenter.expectation(model, extentMm(node), node.GetSpacing(), self.device, self._rates)
-        return RunPresenter.expectationInWords(expected)
+        text = RunPresenter.expectationInWords(expected)
+        return text if self.unet is None else _("{text} The U-Net comes on top.").format(text=text)

@@ -32,9 +32,7 @@ def measure(voxels_zyx: npt.NDArray[np.int64], geometry: Geometry) -> Size:
     The axial diameters are taken in the plane of constant S (LPS) through the largest section, whatever the grid's
     orientation: the longest diameter, and the longest chord at right angles to it, of the section's convex hull.
     """
-    low = voxels_zyx.min(axis=0) - 1
-    inside = np.zeros(voxels_zyx.max(axis=0) - low + 2, dtype=bool)
-    inside[tuple((voxels_zyx - low).T)] = True
+    low, inside = _dense(voxels_zyx)
     corners = geometry.lps_from_index(_surface(inside)[:, None, :] + low + _CORNERS)
     longest, perpendicular = _axial_diameters(voxels_zyx, corners, geometry)
     return Size(
@@ -43,6 +41,20 @@ def measure(voxels_zyx: npt.NDArray[np.int64], geometry: Geometry) -> Size:
         perpendicular_diameter_mm=perpendicular,
         max_diameter_mm=_farthest(geometry.lps_from_index(_extreme_corners(inside) + low))[0],
     )
+
+
+def extreme_corners(voxels_zyx: npt.NDArray[np.int64], geometry: Geometry) -> FloatArray:
+    """Corners (n, 3) of voxels, in LPS mm: all of their convex hull's, and few others."""
+    low, inside = _dense(voxels_zyx)
+    return geometry.lps_from_index(_extreme_corners(inside) + low)
+
+
+def _dense(voxels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Voxels as a block with nothing in its outermost ones, and the block's first index."""
+    low = voxels.min(axis=0) - 1
+    inside = np.zeros(voxels.max(axis=0) - low + 2, dtype=bool)
+    inside[tuple((voxels - low).T)] = True
+    return low, inside
 
 
 def _surface(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from mtann.detection.joining import Piece, join_pieces
 from mtann.detection.peaks import Peak
 from mtann.detection.region import Box, Index, Region, Surroundings, component, hull, whole, within
 from mtann.geometry import FloatArray, Geometry
@@ -81,6 +82,11 @@ class Outlines:
         self.kept.append(peak)
         self._starts.append(start)
         self._places.append(place_lps_mm)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The accepted peaks with where their outlines started."""
+        return [Piece(*one) for one in zip(self.kept, self._starts, self._places, strict=True)]
 
     def _grow(self, peak: Peak, around: Surroundings, start: Index, level: float, label: int) -> Box:
         """Write an outline into the label map; returns the block that holds it."""
@@ -152,7 +158,7 @@ def grow_outlines(
         geometry: That grid.
         peaks: Strongest first.
         peaks_lps_mm: Their places (n, 3).
-        settings: Outline fraction and how many candidates are kept.
+        settings: Outline fraction, how many candidates are kept, and which are joined.
         run: Cancellation.
 
     Returns:
@@ -167,7 +173,7 @@ def grow_outlines(
         if len(outlines.kept) == settings.max_candidates:
             break
         outlines.add(peak, place)
-    return outlines.labels, outlines.kept
+    return join_pieces(outlines.labels, outlines.pieces, likelihood, geometry, settings.join_fraction, run)
 
 
 def _argmax(values: FloatVolume, where: BoolVolume) -> Index:

@@ -145,8 +145,11 @@ class Validator:
     def _ask(self, patches: "torch.Tensor") -> "torch.Tensor":
         import torch
 
-        with torch.inference_mode(), torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
-            logits: torch.Tensor = self.network(patches)
+        with torch.inference_mode():
+            with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+                logits: torch.Tensor = self.network(patches)
+            if not bool(torch.isfinite(logits).all()):
+                logits = self.network(patches)  # half precision ran over
         return logits.float()
 
 

@@ -1,0 +1,83 @@
+"""Pieces of one lesion become one candidate; lesions that touch do not."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from mtann.detection.find import find_candidates
+from mtann.detection.joining import NOTHING_JOINED
+from mtann.settings import DetectionSettings
+
+from .test_peaks import ball, grid_of
+
+JOINED = DetectionSettings(join_fraction=0.4)
+APART = DetectionSettings(join_fraction=NOTHING_JOINED)
+
+
+def strong(likelihood, settings, least=0.2):
+    mask = np.ones(likelihood.shape, dtype=bool)
+    _, labels, candidates = find_candidates(
+        likelihood.astype(np.float32), grid_of(likelihood), mask, grid_of(likelihood), settings, "lesion"
+    )
+    return labels, [candidate for candidate in candidates if candidate.score > least]
+
+
+def rim(dip, radius=16, shape=(11, 51, 51)):
+    """A rim of three quarters of a circle in five pieces, between which the likelihood falls to a share of theirs."""
+    _, y, x = np.indices(shape) - np.array([5, 25, 25]).reshape(3, 1, 1, 1)
+    angle, away = np.degrees(np.arctan2(y, x)) % 360, np.hypot(y, x) - radius
+    z = np.indices(shape)[0] - 5
+    along = dip + (1 - dip) * np.cos(np.radians(angle * 2.5)) ** 2
+    return np.where(angle <= 288, along, 0) * np.exp(-0.5 * (away**2 + z**2) / 1.5**2)
+
+
+def test_pieces_of_a_rim_become_one_candidate_of_the_best_pieces_score():
+    apart, joined = strong(rim(0.45), APART)[1], strong(rim(0.45), JOINED)
+    assert len(apart) >= 4
+    labels, (one,) = joined
+    assert one.score == max(candidate.score for candidate in apart)
+    assert one.peak_lps_mm in [candidate.peak_lps_mm for candidate in apart]
+    assert one.volume_mm3 == np.count_nonzero(labels == one.id)
+    assert one.volume_mm3 >= sum(candidate.volume_mm3 for candidate in apart)
+    # The rim's diameter: 32 mm between its middle lines, and its thickness.
+    assert 32 <= one.axial_diameter_mm <= 40
+
+
+def test_pieces_with_a_deeper_valley_between_them_stay_apart():
+    assert len(strong(rim(0.3), JOINED)[1]) == len(strong(rim(0.3), APART)[1]) >= 4
+
+
+@pytest.mark.parametrize(
+    "centres", [((15, 25, 20), (15, 25, 33)), ((15, 20, 20), (15, 20, 33), (15, 31.3, 26.5))], ids=["two", "three"]
+)
+def test_balls_that_touch_are_not_joined(centres):
+    likelihood = ndimage.gaussian_filter(sum(ball((31, 51, 51), centre, 6) for centre in centres), 1.8)
+    between = likelihood[15, round(centres[0][1]), 26] / likelihood[15, round(centres[0][1]), 20]
+    assert between > JOINED.join_fraction
+    assert len(strong(likelihood, JOINED)[1]) == len(centres)
+
+
+@pytest.mark.parametrize("waist", [0.45, 0.6])
+def test_pieces_that_close_round_a_hole_are_joined_and_filled(waist):
+    z, y, x = np.indices((51, 51, 51)) - 25
+    away = np.sqrt(z**2 + y**2 + x**2) - 16
+    # Two caps of a shell; between them a waist, at 0.6 part of an outline that was filled.
+    shell = (waist + (1 - waist) * np.clip(np.abs(x) / 5, 0, 1)) * np.exp(-0.5 * away**2 / 1.5**2)
+    apart = strong(shell, APART)[1]
+    labels, (one,) = strong(shell, JOINED)
+    assert len(apart) > 2
+    assert labels[25, 25, 25] == one.id
+    # Outlined at half of the peak, 1.8 mm from the middle of the shell; the waist is part of no piece.
+    assert one.volume_mm3 == pytest.approx(4 / 3 * np.pi * 17.8**3, rel=0.15)
+
+
+def test_every_candidate_has_its_number_in_the_map():
+    random = np.random.default_rng(3)
+    likelihood = ndimage.gaussian_filter(random.normal(size=(40, 40, 40)), 2).astype(np.float32)
+    likelihood /= likelihood.max()
+    labels, candidates = strong(likelihood, JOINED, -np.inf)
+    apart, before = strong(likelihood, APART, -np.inf)
+    assert len(candidates) < len(before)
+    assert set(np.unique(labels)) - {0} == {candidate.id for candidate in candidates}
+    # Joining adds to outlines and takes from none.
+    assert (labels[apart > 0] > 0).all()
