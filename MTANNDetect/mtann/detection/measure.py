@@ -81,7 +81,7 @@ def _extreme_corners(inside: npt.NDArray[np.bool_]) -> FloatArray:
         np.put_along_axis(ends, first, True, axis)
         np.put_along_axis(ends, last, True, axis)
         kept &= ends
-    return np.argwhere(kept) + 0.5
+    return np.argwhere(kept).astype(np.float64) + 0.5
 
 
 def _axial_diameters(voxels: npt.NDArray[np.int64], corners: FloatArray, geometry: Geometry) -> tuple[float, float]:
