@@ -1,8 +1,8 @@
 """Cases to learn lesions from, with exactly so many lesions given, and cases to try on: head phantoms and real brains.
 
 Images are brought to 1.5 mm, so that one core trains in about a minute. Where a case has more lesions than are given,
-the others and 6 mm about them are neither lesion nor background to any learner. More lesions always contain the fewer
-of the same seed.
+the others and some mm about them are neither lesion nor background to any learner. More lesions always contain the
+fewer of the same seed.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 from real_scans import scans_folder
+from scipy import ndimage
 
 from mtann.cases import TrainingCase
 from mtann.phantoms.head import head_phantom
@@ -21,8 +22,9 @@ from mtann.volume import Volume
 from mtann.volume_io import read_volume
 
 SPACING_MM = 1.5
-CUT_MM = 6.0
-"""How far about a lesion that is not given nothing is learnt, beyond its radius."""
+CUT_MM, OUTLINE_CUT_MM = 6.0, 3.0
+"""About a lesion that is not given nothing is learnt so far beyond its radius, and so far beyond its outline: confluent
+lesions reach beyond the ball of their volume."""
 LEAST_MM3 = 10.0
 """Lesions below this are neither taught nor counted."""
 FIRST_TRAINING_SEED, FIRST_UNSEEN_SEED, SEED_STEP = 7000, 9000, 100
@@ -119,4 +121,9 @@ def about(lesions: Sequence[Lesion], image: Volume) -> npt.NDArray[np.bool_]:
     for lesion in lesions:
         reach = (lesion.radius_mm or 0.0) + CUT_MM
         near |= np.square(places - np.array(lesion.centre_lps_mm)).sum(axis=-1) < reach**2
+        if lesion.outline is not None:
+            outline = resample_mask(lesion.outline, image.geometry)
+            if outline.any():
+                far = ndimage.distance_transform_edt(~outline, sampling=image.geometry.spacing_zyx_mm)
+                near |= far <= OUTLINE_CUT_MM
     return near

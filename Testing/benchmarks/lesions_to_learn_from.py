@@ -11,7 +11,7 @@ a processor does in a minute and a half: no word on U-Nets taught in full on a g
 Every training is kept in a file as soon as it is done, and not repeated; one that would start after the budget's end is
 left for the next time.
 
-Run: ``python Testing/dev.py bench lesions_to_learn_from [--minutes N] [--report]``
+Run: ``python Testing/dev.py bench lesions_to_learn_from [--minutes N] [--learners ...] [--report]``
 """
 
 import argparse
@@ -63,15 +63,15 @@ def outcome(find: Detector, task: Task) -> dict[str, list[list[float | None]]]:
     return {"lesions": lesions, "alarms": alarms}
 
 
-def work(results: Path, minutes: float, settings: dict[str, Any]) -> None:
-    """Do the runs that are missing, until the time is over."""
+def work(results: Path, minutes: float, learners: Sequence[str], settings: dict[str, Any]) -> None:
+    """Do the runs of these learners that are missing, until the time is over."""
     start = time.monotonic()
     kept = json.loads(results.read_text()) if results.exists() else {"settings": settings, "runs": {}}
     if kept["settings"] != settings:
         raise SystemExit(f"'{results}' was measured with other settings. Name another file with --results.")
     for data, patient, name, count, seed in runs():
         key = " ".join(filter(None, (data, patient, name, str(count or "all"), str(seed))))
-        if key in kept["runs"]:
+        if key in kept["runs"] or name not in learners:
             continue
         if time.monotonic() - start > 60 * minutes:
             print("The budget is used up; run again to go on.")
@@ -109,10 +109,12 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="runs that are done, kept")
     parser.add_argument("--plot", type=Path, default=PLOT, help="where to draw the curves")
     parser.add_argument("--minutes", type=float, default=60.0, help="no training starts after so long")
+    parser.add_argument("--learners", nargs="+", choices=LEARNERS, default=list(LEARNERS), help="which are trained")
     parser.add_argument("--report", action="store_true", help="only print and draw what is there")
     arguments = parser.parse_args()
     if not arguments.report:
-        work(arguments.results, arguments.minutes, {"u-net": {"epochs": EPOCHS, "iterations": ITERATIONS}})
+        settings = {"u-net": {"epochs": EPOCHS, "iterations": ITERATIONS}}
+        work(arguments.results, arguments.minutes, arguments.learners, settings)
     report(arguments.results, {"phantoms": PHANTOM_COUNTS, "open_ms": OPEN_MS_COUNTS}, arguments.plot)
 
 

@@ -1,5 +1,8 @@
 """Scanning one MTANN: ours beside torch's conv3d, subvolume by subvolume, and OpenVINO, in turn in one process.
 
+Subvolume by subvolume is done twice: each batch of voxels' subvolumes drawn as for training and passed through the
+network (``subvolumes``), and, as fast as it can be made, gathered plane by plane for one matrix product (``gathered``).
+
     python Testing/dev.py bench mtann_scan
 
 7^3 in a sphere (171 inputs), 25 units, one channel, 240x240x155, random and trained weights; cubes of 11^3 and 15^3 on
@@ -23,7 +26,7 @@ from mtann.networks.mtann import MTANN
 from mtann.phantoms.shapes import spheres_and_cylinders
 from mtann.preprocess.prepare import Channel, InputSpecification, prepare
 from mtann.sampling.lesions import lesions_from_label_map
-from mtann.sampling.subvolumes import draw_samples
+from mtann.sampling.subvolumes import draw_samples, gather
 from mtann.settings import preset
 from mtann.training.mtann import fit
 
@@ -34,6 +37,7 @@ SLAB = 40
 NAIVE_SLICES = 6
 ROUNDS = 5
 AGREEMENT = {"openvino": 1e-4}
+AT_ONCE = 1 << 15
 AIMS = {("7^3", "subvolumes"): 10.0, ("7^3", "conv3d"): 3.0, ("11^3", "conv3d"): 2.0, ("15^3", "conv3d"): 3.0}
 THREE_AXES = (1, 1, 1)
 
@@ -88,7 +92,18 @@ def whole_convolution(layers: ScanLayers, volume: np.ndarray) -> np.ndarray:
         return layers.finish(sums.flatten(1)).view(-1, *sums.shape[1:]).numpy()
 
 
-def by_subvolumes(layers: ScanLayers, volume: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def by_subvolumes(network: MTANN, volume: np.ndarray) -> np.ndarray:
+    """Every voxel's subvolume drawn as in training, and the network's own answer to it, many at a time."""
+    where = np.argwhere(np.ones(volume.shape, dtype=bool))
+    with torch.inference_mode():
+        answers = [
+            network(torch.from_numpy(gather([volume], some, network.settings))[None])
+            for some in np.array_split(where, -(-len(where) // AT_ONCE))
+        ]
+    return torch.cat(answers, dim=1).numpy().reshape(-1, *volume.shape)
+
+
+def gathered(layers: ScanLayers, volume: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Every voxel's own inputs gathered into a matrix, plane by plane: vectorised, but not by convolution."""
     (kernel,) = layers.kernels
     weight = kernel.weight.flatten(1)[:, torch.from_numpy(inside.ravel())]
@@ -102,10 +117,8 @@ def by_subvolumes(layers: ScanLayers, volume: np.ndarray, inside: np.ndarray) ->
     return np.stack(planes, axis=1)
 
 
-def compare(
-    name: str, layers: ScanLayers, volume: np.ndarray, rounds: int, inside: np.ndarray | None
-) -> dict[str, object]:
-    """One kernel by every way; ``inside`` says which of its weights are inputs, for the way by subvolumes."""
+def compare(name: str, layers: ScanLayers, volume: np.ndarray, rounds: int, network: MTANN | None) -> dict[str, object]:
+    """One kernel by every way; by subvolumes only with the whole network."""
     shape = volume.shape
     plan = plan_scan(layers, shape, 64)
     direct = direct_plan(layers, shape, 64)
@@ -119,15 +132,21 @@ def compare(
     expected = ways["conv3d"]()
     differences = {way: float(np.abs(run() - expected).max()) for way, run in ways.items() if way != "conv3d"}
     part = volume[:NAIVE_SLICES]
-    if inside is not None:
-        ways["subvolumes"] = lambda: by_subvolumes(layers, part, inside)
-        differences["subvolumes"] = float(np.abs(ways["subvolumes"]() - whole_convolution(layers, part)).max())
-    seconds = in_turn(ways, rounds)
-    if inside is not None:
+    expected_part = whole_convolution(layers, part)
+    slowly = {}
+    if network is not None:
+        inside = layers.kernels[0].weight[:, 0].ne(0).any(dim=0).numpy()
+        slowly = {
+            "subvolumes": lambda: by_subvolumes(network, part),
+            "gathered": lambda: gathered(layers, part, inside),
+        }
+        differences |= {way: float(np.abs(run() - expected_part).max()) for way, run in slowly.items()}
+    seconds = in_turn(ways | slowly, rounds)
+    for way in slowly:
         # Its time is in proportion to the voxels.
-        seconds["subvolumes"] = [time * len(volume) / len(part) for time in seconds["subvolumes"]]
+        seconds[way] = [time * len(volume) / len(part) for time in seconds[way]]
     voxels = volume.size / 1e6
-    print(f"{name}: {'x'.join(map(str, reversed(shape)))}, chosen: {plan.method}, transforms of {plan.size_yx}")
+    print(f"{name}: {'x'.join(map(str, reversed(shape)))}, chosen: {plan.method}")
     rows = {}
     for way, times in seconds.items():
         median, low, high = ratio(seconds, way, "mtann")
@@ -172,11 +191,9 @@ def main(arguments: list[str]) -> int:
     shape, slab, rounds = ((12, 30, 40), 8, 1) if small else (SHAPE_ZYX, SLAB, ROUNDS)
     volume = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     taught = trained()
-    kinds = {"random weights": layers_of(untrained()), "trained weights": layers_of(taught)}
     results = {}
-    for kind, layers in kinds.items():
-        inside = layers.kernels[0].weight[:, 0].ne(0).any(dim=0).numpy()
-        results[f"7^3, {kind}"] = compare(f"7^3, {kind}", layers, volume, rounds, inside)
+    for kind, network in (("random weights", untrained()), ("trained weights", taught)):
+        results[f"7^3, {kind}"] = compare(f"7^3, {kind}", layers_of(network), volume, rounds, network)
     part = np.ascontiguousarray(volume[:slab])
     for edge in (11, 15):
         for kind, layers in (("full rank", full_rank(edge)), ("trained weights", enlarged(edge, taught))):

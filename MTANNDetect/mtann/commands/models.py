@@ -12,7 +12,7 @@ from mtann.models.bundle import BUNDLE_FOLDER, load_bundle, load_card, save_bund
 from mtann.models.catalogue import list_models, locate_model, open_bundle
 from mtann.models.nnunet.export import export_bundle
 from mtann.models.nnunet.folder import import_folder, is_nnunet_folder
-from mtann.models.precision_checks import remember_check
+from mtann.models.precision_checks import remember_check, remembered_checks
 from mtann.models.unet_bundle import check_networks
 from mtann.models.unet_card import UNetCard
 from mtann.output_folder import recover_folder
@@ -95,6 +95,8 @@ def _info(arguments: argparse.Namespace, console: Console) -> int:
     console.say(f"Taught on {card.taught_on}")
     for line in card.results:
         console.say(line)
+    for check in remembered_checks(checksum):
+        console.say(f"In {check.precision}: Dice coefficient {check.dice:.4f} against fp32, {check.words}")
     console.say(f"SHA-256: {checksum}")
     console.finish({"folder": str(directory), "sha256": checksum, **card.model_dump(mode="json")})
     return 0

@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull
 
-from mtann.detection.measure import surface_corners
+from mtann.detection.measure import extreme_corners
 from mtann.detection.peaks import Peak
 from mtann.detection.region import Box, Index, Region, Surroundings, component, hull, within
 from mtann.geometry import FloatArray, Geometry
@@ -137,7 +137,7 @@ def _whole(labels: LabelVolume, group: Sequence[int], boxes: Sequence[Box | None
 
 def _solidity(region: Region, geometry: Geometry) -> float:
     """The share of its convex hull that a region fills."""
-    corners = surface_corners(np.argwhere(region.outline), geometry).reshape(-1, 3)
+    corners = extreme_corners(np.argwhere(region.outline), geometry)
     filled_mm3 = np.count_nonzero(region.outline) * geometry.voxel_volume_mm3
     return float(filled_mm3 / ConvexHull(corners).volume)
 

@@ -13,6 +13,7 @@ from mtann.evaluation.rules import HitRule
 from mtann.evaluation.study import LazyVolume, StudyCase
 from mtann.evaluation.voxels import measure_voxels
 from mtann.sampling.lesions import Lesion
+from mtann.volume import Volume
 
 
 def kappa(
@@ -55,7 +56,7 @@ def reader_figures(
         pairs.append(_pairs(case.lesions, lesions, rule))
         marked.append(len(case.lesions) + len(lesions))
     figures.append(Figure("agreement_lesions", share(2 * np.array(pairs), marked), True))
-    compared = [_voxels(case, other) for case, other in zip(cases, second_maps, strict=True)]
+    compared = [_voxels(*both) for both in zip(cases, second, second_maps, strict=True)]
     counts, dice = [one[:4] for one in compared], [one[4] for one in compared]
     if np.any(np.isfinite(dice)):
         figures += [Figure("kappa_voxels", kappa(*np.array(counts, dtype=np.float64).T)), Figure("dice", mean(dice))]
@@ -68,11 +69,19 @@ def _pairs(first: Sequence[Lesion], second: Sequence[Lesion], rule: HitRule) -> 
     return int(min(np.isfinite(there.lesion_scores).sum(), np.isfinite(back.lesion_scores).sum()))
 
 
-def _voxels(case: StudyCase, other: LazyVolume | None) -> tuple[float, float, float, float, float]:
-    """Voxels marked by both, by the first alone, by the second alone, by none; the Dice coefficient."""
-    if case.lesion_map is None or other is None:
+def _voxels(
+    case: StudyCase, lesions: Sequence[Lesion], other: LazyVolume | None
+) -> tuple[float, float, float, float, float]:
+    """Voxels marked by both, by the first alone, by the second alone, by none; the Dice coefficient.
+
+    A reader without a map who marked nothing marked no voxel of the other's.
+    """
+    first = case.lesion_map() if case.lesion_map else None
+    second = other() if other else None
+    first = _no_voxel(second) if first is None and not case.lesions else first
+    second = _no_voxel(first) if second is None and not lesions else second
+    if first is None or second is None:
         return 0.0, 0.0, 0.0, 0.0, np.nan
-    first, second = case.lesion_map(), other()
     if not first.geometry.matches(second.geometry, tolerance_mm=1e-3):
         raise CasesError(
             f"Case '{case.case}': the two readers' label maps lie on different voxel grids. "
@@ -81,3 +90,7 @@ def _voxels(case: StudyCase, other: LazyVolume | None) -> tuple[float, float, fl
     a, b = first.array != 0, second.array != 0
     both, ours, theirs, none = (float(np.count_nonzero(each)) for each in (a & b, a & ~b, ~a & b, ~a & ~b))
     return both, ours, theirs, none, measure_voxels(a, b, second.geometry.spacing_zyx_mm).dice
+
+
+def _no_voxel(like: Volume | None) -> Volume | None:
+    return None if like is None else like.with_array(np.zeros(like.geometry.shape_zyx, dtype=np.uint8), "nothing")

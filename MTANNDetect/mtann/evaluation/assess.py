@@ -23,6 +23,8 @@ from mtann.evaluation.subgroups import Subgroup, subgroups
 from mtann.progress import Run
 
 LEVELS = ("lesion", "case", "voxel")
+FEW = 5
+"""Cases without lesions, below which a figure that rests on them comes with a warning."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,9 @@ def _notes(cases: Sequence[MatchedCase], weights: Resamples) -> list[str]:
         notes.append("No case has a lesion: there is no sensitivity, only false alarms and specificity.")
     if all(one.case.lesions for one in cases):
         notes.append("Every case has lesions: there is no specificity, and no ROC curve of cases.")
+    healthy = sum(not one.case.lesions for one in cases)
+    if any(one.case.lesions for one in cases) and 0 < healthy < FEW:
+        notes.append(f"Only {healthy} case(s) have no lesion: specificity and the ROC area rest on these.")
     if not any(one.case.found for one in cases):
         notes.append("Nothing was found in any case.")
     elif not is_scored([one.case for one in cases]):

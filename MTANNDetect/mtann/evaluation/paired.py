@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from mtann.errors import CasesError
+from mtann.evaluation.assess import FEW
 from mtann.evaluation.bootstrap import DRAWS, Measured, difference, measure, resamples
 from mtann.evaluation.levels import Figure, VoxelLevel, case_figures, ill_and_called, lesion_figures
 from mtann.evaluation.ranked import figure_of_merit
@@ -147,6 +148,11 @@ def _notes(first: Sequence[MatchedCase], second: Sequence[MatchedCase], patients
         notes.append("There is one patient, so no interval can be given.")
     if all(one.case.lesions for one in first):
         notes.append("Every case has lesions: JAFROC's figure of merit needs cases without; AFROC1's takes all cases.")
+    if 0 < (healthy := sum(not one.case.lesions for one in first)) < FEW:
+        notes.append(
+            f"Only {healthy} case(s) have no lesion: JAFROC's figure of merit, specificity and the ROC area rest on "
+            "these."
+        )
     if len(_lesions_right(first)) > patients:
         notes.append(
             "Patients have several lesions, which are alike: trust intervals more than McNemar's p of lesions."

@@ -123,12 +123,18 @@ class SlidingWindow:
         low, high = max(first, before[0]), min(after, before[0] + size[0])
         if low >= high:
             return
-        rows = np.zeros((self.outputs, high - low, *size[1:]), dtype=np.float32)
-        if final is not None:
-            (own_y, there_y), (own_x, there_x) = (
-                _shared(part, before[axis], size[axis]) for axis, part in ((1, y), (2, x))
-            )
-            rows[:, :, there_y, there_x] = final[:, low - first : high - first, own_y, own_x].cpu().numpy()
+        shape = (self.outputs, high - low, *size[1:])
+        if final is None:
+            yield Rows(low - before[0], np.zeros(shape, dtype=np.float32))
+            return
+        (own_y, there_y), (own_x, there_x) = (
+            _shared(part, before[axis], size[axis]) for axis, part in ((1, y), (2, x))
+        )
+        rows = final[:, low - first : high - first, own_y, own_x].cpu().numpy()
+        if rows.shape != shape:
+            whole = np.zeros(shape, dtype=np.float32)
+            whole[:, :, there_y, there_x] = rows
+            rows = whole
         yield Rows(low - before[0], rows)
 
 

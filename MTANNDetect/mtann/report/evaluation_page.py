@@ -22,7 +22,7 @@ _MOST_BYTES = 6_000_000
 WORDS = {
     "sensitivity": "Sensitivity",
     "fp_per_case": "False alarms a case",
-    "precision": "Precision (lesions found, of these and false alarms)",
+    "precision": "Precision: lesions found, of these and false alarms",
     "f1": "F1 score",
     "mean_sensitivity": "Mean sensitivity at 1/8 to 8 false alarms a case",
     "average_precision": "Average precision",

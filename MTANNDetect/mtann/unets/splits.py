@@ -42,7 +42,7 @@ def read_splits(directory: Path, cases: Sequence[LabelledCase], folds: int, seed
     """The splits kept in a folder, made now if there are none; whoever wants others may edit the file first.
 
     Raises:
-        CasesError: The file is damaged, or is of other cases or another number of folds.
+        CasesError: The file is damaged, is of other cases or another number of folds, or splits a patient's cases.
     """
     path = directory / SPLITS_FILE
     if not path.is_file():
@@ -59,6 +59,18 @@ def read_splits(directory: Path, cases: Sequence[LabelledCase], folds: int, seed
             f"'{path}' splits {len(found)} cases into {len(read)} folds; planned are {len(wanted)} cases, asked for "
             f"{folds} folds, each case held out once. Give the former cases and --folds, or another output folder."
         )
+    patients = {case.case: case.patient for case in cases}
+    seen: dict[str, int] = {}
+    for fold, names in enumerate(read):
+        if not names:
+            raise CasesError(f"'{path}' has a fold {fold} that holds out no case. Give each at least one.")
+        for name in names:
+            if seen.setdefault(patients[name], fold) != fold:
+                raise CasesError(
+                    f"'{path}' holds out cases of patient '{patients[name]}' in folds {seen[patients[name]]} and "
+                    f"{fold}: networks would be tried on patients that they know. Put all cases of a patient into "
+                    "one fold."
+                )
     return tuple(tuple(names) for names in read)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,17 @@ def test_what_is_not_given_is_neither_lesion_nor_background():
     labels = target(case)
     np.testing.assert_array_equal(labels == IGNORED, near)
     assert np.count_nonzero(labels == LESION) == 27
+
+
+def test_a_long_lesion_that_is_not_given_is_left_out_to_its_ends():
+    # A bar of 20 mm: the ball of its volume, 1.68 mm, and 6 mm beyond end 7.7 mm from its middle at x = 9.5.
+    bar = ((5, 6), (9, 10), (0, 20))
+    case = replace(boxes_case(), lesions=from_map(mask_of([bar])))
+    inside = with_lesions(case, []).mask.array
+    assert not inside[5, 9].any()
+    # And 3 mm about it, which at its end is all.
+    assert not inside[5, 6:13, 19].any()
+    assert inside[5, 5, 19] == inside[5, 13, 19] == 1
 
 
 @pytest.mark.slow

@@ -23,4 +23,4 @@ def test_an_aim_that_is_not_reached_and_a_difference_are_told():
 @pytest.mark.slow
 def test_all_ways_agree_on_a_small_volume(capsys):
     assert mtann_scan.main(["--small"]) == 0
-    assert "chosen: fourier" in capsys.readouterr().out
+    assert "chosen: planar" in capsys.readouterr().out

@@ -2,9 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from mtann.evaluation.agreement import reader_figures
 from mtann.evaluation.assess import assess
+from mtann.evaluation.paired import compare
 from mtann.evaluation.rules import CentreRule
-from unit.studies import boxed, case, found, points
+from unit.studies import boxed, case, found, mask_of, points
 
 BOX, OTHER = ((2, 5), (2, 5), (2, 5)), ((2, 5), (10, 13), (10, 13))
 
@@ -38,3 +43,31 @@ def test_a_column_with_gaps_says_so_and_numbers_stand_by_size():
     assert [group.value for group in got.groups["age"]] == ["9", "10"]
     assert [group.cases for group in got.groups["age"]] == [2, 1]
     assert "Column 'age' is empty in 1 case(s), which count among the others of each group." in got.notes
+
+
+def test_few_cases_without_lesions_are_told():
+    ill = [case(str(n), points((0, 0, 0)), found((0, 0, 0, 0.9))) for n in range(3)]
+    few, enough = [case("w")], [case(f"w{n}") for n in range(5)]
+    said = "Only 1 case(s) have no lesion"
+    assert any(note.startswith(said) for note in notes(*ill, *few))
+    assert any(note.startswith(said) for note in compare([*ill, *few], [*ill, *few], CentreRule(), draws=0).notes)
+    for text in (notes(*ill, *enough), compare([*ill, *enough], [*ill, *enough], CentreRule(), draws=0).notes):
+        assert not [note for note in text if note.startswith("Only")]
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_a_reader_who_marks_nothing_and_has_no_map_disagrees_about_every_voxel(silent):
+    # Case a: both mark the box (Dice 1). Case b: one reader marks it, the other nothing, without a map: Dice 0.
+    own, nothing = boxed("b", [], [BOX]), boxed("b", [], [])
+    maps = [own, replace(nothing, lesion_map=None)]
+    first, second = maps[silent], maps[1 - silent]
+    figures = reader_figures(
+        [boxed("a", [], [BOX]), first],
+        [boxed("a", [], [BOX]).lesions, second.lesions],
+        [lambda: mask_of([BOX]), second.lesion_map],
+        CentreRule(),
+    )
+    got = {one.name: float(one.statistic(np.ones((1, 2)))[0]) for one in figures}
+    assert got["dice"] == 0.5
+    # Of 9600 voxels both mark 27, one alone 27: agreement 9573 / 9600, far from the 1 of case a alone.
+    assert got["kappa_voxels"] == pytest.approx(2 * 27 / (2 * 27 + 27), abs=2e-3)

@@ -145,6 +145,21 @@ def test_a_folder_of_nnunet_is_checked_once_and_remembered(tmp_path, capsys, mon
     assert str(tmp_path) not in kept and "image" not in kept
 
 
+def test_info_tells_of_checks_in_the_model_and_of_those_made_here(tmp_path, capsys):
+    own = ReducedCheck(backend="openvino", precision="bf16", dice=0.9995, words="on a case of the training data")
+    bundle = small_unet(reduced_checks=(own, ReducedCheck(backend="torch", precision="fp32", words="not measured: x")))
+    save_bundle(bundle, tmp_path / "model")
+    remember_check(
+        bundle.sha256, ReducedCheck(backend="torch", precision="fp16", dice=0.5, words="on a case checked here")
+    )
+    assert main(["models", "info", str(tmp_path / "model")]) == 0
+    said = capsys.readouterr().out
+    assert "In bf16: Dice coefficient 0.9995 against fp32, on a case of the training data" in said
+    assert (
+        "In fp16: Dice coefficient 0.5000 against fp32, on a case checked here" in said and "not measured" not in said
+    )
+
+
 def test_images_are_refused_where_nothing_is_checked(tmp_path, capsys):
     save_bundle(small_unet(), tmp_path / "model")
     assert main(["models", "verify", str(tmp_path / "model"), "image.nii.gz"]) == 2

@@ -96,10 +96,14 @@ def test_one_network_without_mirroring_cannot_disagree():
 def test_around_places_nothing_is_said_of_the_rest():
     made = plan(configurations=(configuration(patch_size=(8, 8, 8)),))
     volume = image((60, 20, 24))
-    found = segment(volume, small_unet(made, folds=("0", "1")), UNSURE, around=[Lesion((4.0, 4.0, 4.0), 1.0)])
+    places = [Lesion((4.0, 4.0, 4.0), 1.0), Lesion((6.0, 5.0, 4.0), 1.0)]  # their boxes overlap
+    found = segment(volume, small_unet(made, folds=("0", "1")), UNSURE, around=places)
     whole = segment(volume, small_unet(made, folds=("0", "1")), UNSURE)
     near = (slice(0, 15),) * 3
     np.testing.assert_allclose(found.uncertainty.entropy.array[near], whole.uncertainty.entropy.array[near], atol=1e-5)
+    np.testing.assert_allclose(
+        found.uncertainty.variance.array[near], whole.uncertainty.variance.array[near], atol=1e-5
+    )
     assert not found.uncertainty.entropy.array[20:].any() and whole.uncertainty.entropy.array[20:].any()
 
 

@@ -15,10 +15,16 @@ from mtann.models.bundle import ModelBundle, complete_bundle, save_bundle
 from mtann.models.unet_bundle import make_unet_bundle
 from mtann.models.unet_card import UNetCard
 from mtann.networks.registry import build_network
+from mtann.segmentation.result import SegmentationSettings
 from mtann.unets.likelihood_channel import LIKELIHOOD_CHANNEL
 from mtann.unets.two_stage import detect_then_segment
 from mtann.volume import Volume
 from mtann.volume_io import read_volume, write_volume
+from mtann.worker.protocol import message_from, to_line
+from mtann.worker.session import Session
+from mtann.worker.tasks import TASKS
+from mtann.worker.tasks import Job as WorkerJob
+from mtann.worker.values import Parcel, from_json, to_json
 
 FIRST, SECOND = (tuple(np.round(GRID.index_from_lps(ball.centre_lps_mm)).astype(int)) for ball in BALLS)
 
@@ -213,6 +219,28 @@ def test_a_list_of_cases_is_done_case_by_case_and_resumed(place, capsys):
     save_bundle(complete_bundle(bright_unet().card, weights), place / "unet")
     assert main([*words, "--precision", "fp32", "--backend", "torch"]) == 0
     assert statuses(capsys) == ["done"] * 3
+
+
+def test_the_worker_answers_with_what_the_library_finds(place):
+    arguments = {
+        "volumes": (read_volume(place / "image.nii.gz"),),
+        "model": str(place / "mtann"),
+        "unet": str(place / "unet"),
+        "threshold": THRESHOLD,
+        "how": SegmentationSettings(device="cpu", backend="torch"),
+        "device": "cpu",
+    }
+    job = WorkerJob(Session(place), lambda _: None, lambda: False)
+    found = TASKS["then_segment"](job, arguments)
+    line = to_line({"value": to_json(found, Parcel(place, "a"))})
+    back = from_json(message_from(line)["value"], place)
+    own = detect_then_segment(balls(7).volume, ball_model(), bright_unet(), threshold=THRESHOLD, device="cpu")
+    assert [one.score for one in back.findings.candidates] == pytest.approx(
+        [one.score for one in own.findings.candidates], abs=1e-5
+    )
+    np.testing.assert_array_equal(back.segmentation.label_map.array, own.segmentation.label_map.array)
+    assert back.segmentation.boxes == found.segmentation.boxes and back.segmentation.boxes
+    assert back.segmentation.computation.startswith("torch on cpu, fp32")
 
 
 @pytest.mark.slow

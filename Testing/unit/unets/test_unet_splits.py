@@ -54,6 +54,19 @@ def test_splits_that_do_not_fit_are_refused(tmp_path, text, said):
         read_splits(tmp_path, cases("abcd"), 2, seed=0)
 
 
+@pytest.mark.parametrize(
+    ("held_out", "said"),
+    [
+        ([["c0", "c2"], ["c1", "c3"]], "cases of patient 'a' in folds 0 and 1"),
+        ([[], ["c0", "c1", "c2", "c3"]], "a fold 0 that holds out no case"),
+    ],
+)
+def test_edited_splits_that_would_flatter_are_refused(tmp_path, held_out, said):
+    (tmp_path / SPLITS_FILE).write_text(json.dumps({"held_out": held_out}))
+    with pytest.raises(CasesError, match=said):
+        read_splits(tmp_path, cases("aabb"), 2, seed=0)
+
+
 @pytest.mark.parametrize("text", ["5", "-1", "first", ""])
 def test_unknown_folds_are_refused(text):
     with pytest.raises(SettingsError, match="a number from 0 to 4, or 'all'"):
