@@ -19,6 +19,9 @@ def cautious_threshold(
 ) -> float:
     """The threshold of least expected loss: ``cost`` for a lost lesion, 1 for a false alarm that is kept.
 
+    Lesions and others are expected to come in the same proportion as they did here: where a lesion comes with many false
+    alarms, more is lost by keeping them.
+
     Both classes' next scores are predicted by Student's t distributions about their means, n - 1 degrees of freedom and
     scale s * sqrt(1 + 1 / n), as for a normal distribution of which only a sample of n is known. Sought between the
     others' mean, below which no filter is worth its name, and the lesions'.
@@ -30,7 +33,7 @@ def cautious_threshold(
     if min(len(lesions), len(others)) < 2:
         raise ValueError(f"At least two scores of each class are needed; found {len(lesions)} and {len(others)}.")
     tried = np.linspace(others.mean(), max(lesions.mean(), others.mean()), _STEPS)
-    loss = cost * _predicted(lesions).cdf(tried) + _predicted(others).sf(tried)
+    loss = len(lesions) * cost * _predicted(lesions).cdf(tried) + len(others) * _predicted(others).sf(tried)
     return float(tried[int(np.argmin(loss))])
 
 

@@ -25,6 +25,11 @@ def test_more_scatter_among_lesions_and_fewer_of_them_ask_for_more_margin() -> N
     assert cautious_threshold(restless, others) < cautious_threshold(restless * 6, others)
 
 
+def test_many_false_alarms_a_lesion_raise_the_threshold() -> None:
+    lesions, others = [0.7, 0.8, 0.9, 0.8], [0.1, 0.2, 0.3, 0.2]
+    assert cautious_threshold(lesions, others * 100, cost=1) > cautious_threshold(lesions, others, cost=1) + 0.05
+
+
 def test_it_keeps_lesions_that_the_lowest_score_would_lose() -> None:
     """Of 2,000 new lesions, after 200 draws of five: the lowest of five loses a sixth, the cautious threshold few."""
     random = np.random.default_rng(0)
