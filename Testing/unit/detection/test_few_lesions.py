@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mtann.detection.few_lesions import cautious_threshold
 
@@ -25,9 +26,14 @@ def test_more_scatter_among_lesions_and_fewer_of_them_ask_for_more_margin() -> N
     assert cautious_threshold(restless, others) < cautious_threshold(restless * 6, others)
 
 
-def test_many_false_alarms_a_lesion_raise_the_threshold() -> None:
-    lesions, others = [0.7, 0.8, 0.9, 0.8], [0.1, 0.2, 0.3, 0.2]
-    assert cautious_threshold(lesions, others * 100, cost=1) > cautious_threshold(lesions, others, cost=1) + 0.05
+def test_as_many_times_more_false_alarms_as_a_lesion_is_dearer_count_the_same() -> None:
+    lesions, others = np.array([0.7, 0.8, 0.9, 0.8]), np.tile([0.1, 0.2, 0.3, 0.2], 25)
+    tried = np.linspace(0.2, 0.8, 1000)
+    lesion = stats.t(3, 0.8, lesions.std(ddof=1) * np.sqrt(1 + 1 / 4))
+    other = stats.t(99, 0.2, others.std(ddof=1) * np.sqrt(1 + 1 / 100))
+    expected = tried[np.argmin(lesion.cdf(tried) + other.sf(tried))]
+    assert cautious_threshold(lesions, others, cost=25) == pytest.approx(expected, abs=0.001)
+    assert cautious_threshold(lesions, others, cost=100) < expected
 
 
 def test_it_keeps_lesions_that_the_lowest_score_would_lose() -> None:
