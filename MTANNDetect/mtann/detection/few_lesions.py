@@ -19,8 +19,8 @@ def cautious_threshold(
 ) -> float:
     """The threshold of least expected loss: ``cost`` for a lost lesion, 1 for a false alarm that is kept.
 
-    Lesions and others are expected to come in the same proportion as they did here: where a lesion comes with many false
-    alarms, more is lost by keeping them.
+    Lesions and others are expected to come in the same proportion as they did here: where a lesion comes with many
+    false alarms, more is lost by keeping them.
 
     Both classes' next scores are predicted by Student's t distributions about their means, n - 1 degrees of freedom and
     scale s * sqrt(1 + 1 / n), as for a normal distribution of which only a sample of n is known. Sought between the
