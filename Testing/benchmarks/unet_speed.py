@@ -35,7 +35,7 @@ from mtann.volume_io import read_volume, write_volume
 PATCH, BRAIN, LARGE = 96, (144, 168, 144), (288, 240, 192)
 CHANNELS = ("T1", "T1c", "T2", "FLAIR")
 PARTS = (0.25, 0.5, 0.75)
-TEACHING_STEPS, TEACHING_PATCH = 200, 64
+TEACHING_STEPS, TEACHING_PATCH = 100, 64
 VARIANTS = (("torch", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 
 
