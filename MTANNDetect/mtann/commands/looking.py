@@ -1,22 +1,21 @@
 """What ``mtann detect`` and ``mtann filter`` share: options, and results for one case or for a list of cases."""
 
 import argparse
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mtann import explaining
 from mtann.backends.computation import choose_for_mtann
 from mtann.cases import CaseFiles, read_case_list
-from mtann.commands.console import Console, explain
+from mtann.commands.cohort import Outcome, run_cohort
+from mtann.commands.console import Console
 from mtann.commands.inputs import add_images, named_files
 from mtann.commands.options import add_backend, add_common, add_device, add_settings, read_settings
 from mtann.commands.resume import is_done, request_of
 from mtann.commands.table import candidate_table, given_remarks
 from mtann.detection.candidate import DetectionResult
-from mtann.errors import CancelledError, MTANNError, SettingsError
+from mtann.errors import SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
 from mtann.output_folder import check_output, recover_folder
@@ -182,47 +181,21 @@ class Looking:
         return result
 
     def _many(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
-        arguments, console = self.arguments, self.console
-        cases = read_case_list(arguments.cases, bundle.card.channel_names, self.needs)
-        outcomes: list[dict[str, Any]] = []
-        for number, case in enumerate(cases, start=1):
-            outcome = self._one_of_many(bundle, settings, case)
-            console.say(f"[{number}/{len(cases)}] {case.case}: {outcome['message']}")
-            outcomes.append(outcome)
-        failed = [outcome["case"] for outcome in outcomes if outcome["status"] == "failed"]
-        console.finish({"output": str(arguments.output), "cases": outcomes})
-        if failed:
-            console.warn(
-                f"{len(failed)} of {len(cases)} cases failed: {', '.join(failed)}. "
-                "Mend them and run the same command again; finished cases are skipped."
-            )
-        return 2 if failed else 0
-
-    def _one_of_many(self, bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles) -> dict[str, Any]:
-        """Run one case of a list. One that fails, be it by a defect of ours, is told and does not stop the others."""
         arguments = self.arguments
-        output = arguments.output / case.case
-        try:
-            recover_folder(output, RESULT_FOLDER)
-            check_output(output, RESULT_FOLDER)
+        cases = read_case_list(arguments.cases, bundle.card.channel_names, self.needs)
+
+        def work(case: CaseFiles, output: Path) -> Outcome | None:
             threshold = resolve_threshold(bundle.card, arguments.threshold, arguments.operating_point).value
             task = self.open(case)
             request = request_of(bundle, settings, case, threshold, arguments.series, task.inputs)
             if is_done(output, request, how_to_explain(arguments), arguments.uncertainty):
-                return {
-                    "case": case.case,
-                    "status": "skipped",
-                    "message": "already done with the same images, model and settings",
-                }
+                return None
             result = self._result(bundle, settings, case, task, output)
-        except CancelledError:
-            raise
-        except Exception as error:
-            if os.environ.get("MTANN_TRACEBACK") and not isinstance(error, (MTANNError, MemoryError)):
-                raise
-            return {"case": case.case, "status": "failed", "message": explain(error)[1]}
-        found = f"{len(result.reported)} reported, {len(result.candidates) - len(result.reported)} below the threshold"
-        return {"case": case.case, "status": "done", "reported": len(result.reported), "message": found}
+            below = len(result.candidates) - len(result.reported)
+            message = f"{len(result.reported)} reported, {below} below the threshold"
+            return {"reported": len(result.reported), "message": message}
+
+        return run_cohort(cases, arguments.output, RESULT_FOLDER, self.console, work)
 
 
 def how_to_explain(arguments: argparse.Namespace) -> ExplanationSettings | None:

@@ -2,17 +2,17 @@
 
 import argparse
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtann.cases import CaseFiles, read_case_list
-from mtann.commands.console import Console, explain
+from mtann.commands.cohort import Outcome, run_cohort
+from mtann.commands.console import Console
 from mtann.commands.inputs import add_images, named_files
 from mtann.commands.options import add_backend, add_common, add_device
 from mtann.commands.resume import image_hash
-from mtann.errors import CancelledError, MTANNError, SettingsError
+from mtann.errors import SettingsError
 from mtann.given_files import hash_given, read_given
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
@@ -123,41 +123,16 @@ class _Segmenting:
         return 0
 
     def many(self) -> int:
-        arguments, console = self.arguments, self.console
+        arguments = self.arguments
         needs = () if arguments.around is None else ("candidates",)
         cases = read_case_list(arguments.cases, self.bundle.card.channel_names, needs)
-        outcomes = []
-        for number, case in enumerate(cases, start=1):
-            outcome = self._one_of_many(case)
-            console.say(f"[{number}/{len(cases)}] {case.case}: {outcome['message']}")
-            outcomes.append(outcome)
-        failed = [outcome["case"] for outcome in outcomes if outcome["status"] == "failed"]
-        console.finish({"output": str(arguments.output), "cases": outcomes})
-        if failed:
-            console.warn(
-                f"{len(failed)} of {len(cases)} cases failed: {', '.join(failed)}. "
-                "Mend them and run the same command again; finished cases are skipped."
-            )
-        return 2 if failed else 0
+        return run_cohort(cases, arguments.output, SEGMENTATION_FOLDER, self.console, self._one_of_many)
 
-    def _one_of_many(self, case: CaseFiles) -> dict[str, str]:
-        """Run one case of a list. One that fails, be it by a defect of ours, is told and does not stop the others."""
-        output = self.arguments.output / case.case
-        try:
-            recover_folder(output, SEGMENTATION_FOLDER)
-            check_output(output, SEGMENTATION_FOLDER)
-            if self._is_done(output, case):
-                message = "already done with the same images, model and settings"
-                return {"case": case.case, "status": "skipped", "message": message}
-            document = self._segment(case, output)
-        except CancelledError:
-            raise
-        except Exception as error:
-            if os.environ.get("MTANN_TRACEBACK") and not isinstance(error, (MTANNError, MemoryError)):
-                raise
-            return {"case": case.case, "status": "failed", "message": explain(error)[1]}
-        found = ", ".join(f"{name} {millilitre_words(volume)}" for name, volume in document["volumes_mm3"].items())
-        return {"case": case.case, "status": "done", "message": found}
+    def _one_of_many(self, case: CaseFiles, output: Path) -> Outcome | None:
+        if self._is_done(output, case):
+            return None
+        volumes = self._segment(case, output)["volumes_mm3"]
+        return {"message": ", ".join(f"{name} {millilitre_words(volume)}" for name, volume in volumes.items())}
 
     def _segment(self, case: CaseFiles, output: Path) -> dict[str, Any]:
         arguments, console = self.arguments, self.console

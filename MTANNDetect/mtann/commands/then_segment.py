@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 from mtann import explaining
 from mtann.backends.computation import choose_for_mtann
 from mtann.cases import CaseFiles, case_columns, read_case_list
-from mtann.commands.console import Console, explain
+from mtann.commands.cohort import Outcome, run_cohort
+from mtann.commands.console import Console
 from mtann.commands.looking import how_to_explain
 from mtann.commands.options import read_settings
 from mtann.commands.resume import has_extras, image_hash
 from mtann.commands.table import candidate_table
-from mtann.errors import CancelledError, MTANNError, SettingsError
+from mtann.errors import SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
 from mtann.models.catalogue import open_model
@@ -85,41 +85,18 @@ class _TwoStages:
         return 0
 
     def many(self) -> int:
-        arguments, console = self.arguments, self.console
+        arguments = self.arguments
         columns = case_columns(arguments.cases)
         cases = read_case_list(arguments.cases, _needed(self.bundle.card, self.unet.card, columns))
-        outcomes: list[dict[str, Any]] = []
-        for number, case in enumerate(cases, start=1):
-            outcomes.append(self._one_of_many(case))
-            console.say(f"[{number}/{len(cases)}] {case.case}: {outcomes[-1]['message']}")
-        failed = [outcome["case"] for outcome in outcomes if outcome["status"] == "failed"]
-        console.finish({"output": str(arguments.output), "cases": outcomes})
-        if failed:
-            console.warn(
-                f"{len(failed)} of {len(cases)} cases failed: {', '.join(failed)}. "
-                "Mend them and run the same command again; finished cases are skipped."
-            )
-        return 2 if failed else 0
+        return run_cohort(cases, arguments.output, TWO_STAGE_FOLDER, self.console, self._one_of_many)
 
-    def _one_of_many(self, case: CaseFiles) -> dict[str, Any]:
-        """Run one case of a list. One that fails, be it by a defect of ours, is told and does not stop the others."""
-        output = self.arguments.output / case.case
-        try:
-            recover_folder(output, TWO_STAGE_FOLDER)
-            check_output(output, TWO_STAGE_FOLDER)
-            if self._is_done(output, case):
-                message = "already done with the same images, models and settings"
-                return {"case": case.case, "status": "skipped", "message": message}
-            findings = self._run(case, output).findings
-        except CancelledError:
-            raise
-        except Exception as error:
-            if os.environ.get("MTANN_TRACEBACK") and not isinstance(error, (MTANNError, MemoryError)):
-                raise
-            return {"case": case.case, "status": "failed", "message": explain(error)[1]}
+    def _one_of_many(self, case: CaseFiles, output: Path) -> Outcome | None:
+        if self._is_done(output, case):
+            return None
+        findings = self._run(case, output).findings
         below = len(findings.candidates) - len(findings.reported)
         message = f"{len(findings.reported)} reported, {below} below the threshold"
-        return {"case": case.case, "status": "done", "reported": len(findings.reported), "message": message}
+        return {"reported": len(findings.reported), "message": message}
 
     def _run(self, case: CaseFiles, output: Path) -> TwoStageResult:
         arguments, console, bundle = self.arguments, self.console, self.bundle
