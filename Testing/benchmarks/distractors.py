@@ -31,6 +31,8 @@ CAVITY = RECIPES["glioma"].model_copy(
 """Cavities after operations, cysts, tumours that do not enhance: darker than tissue, with an oedema."""
 _STEP_MM = 0.5
 _BEND = 0.12
+_SINUS_DEPTH_MM, _SINUS_RADIUS_MM, _SINUS_LENGTH_MM = (-2.0, 4.0), (1.5, 6.0), (15.0, 110.0)
+_SINUS_BRIGHTNESS = (1.3, 3.2)
 
 
 def smooth_field(shape: tuple[int, ...], cells: int, random: np.random.Generator) -> Float32:
@@ -46,6 +48,8 @@ def add_distractors(image: Float32, brain: Bools, random: np.random.Generator) -
     image = image / white
     over = np.maximum(image - 1.2, 0)
     image = image + over * (np.exp(random.uniform(-0.9, 0.7)) - 1)
+    if random.random() < 0.7:
+        image, brain = _sinuses(image, brain, random)
     image, brain = _border(image, brain, random)
     if random.random() < 0.3:
         image = _membrane(image, brain, random)
@@ -54,6 +58,37 @@ def add_distractors(image: Float32, brain: Bools, random: np.random.Generator) -
     if random.random() < 0.5:
         image = _cavities(image, brain, random)
     return np.where(brain, np.maximum(image, 1e-3), 0).astype(np.float32) * np.float32(white), brain
+
+
+def _sinuses(image: Float32, brain: Bools, random: np.random.Generator) -> tuple[Float32, Bools]:
+    """Wide veins along the brain's cover, some that meet, some partly outside of what was taken for brain."""
+    depth = ndimage.distance_transform_edt(brain) - ndimage.distance_transform_edt(~brain)
+    start = None
+    for _ in range(int(random.integers(1, 5))):
+        if start is None or random.random() < 0.5:
+            start = random.choice(np.argwhere(np.abs(depth) <= 1.5))
+        cover = sinus(depth, start, random)
+        brightness = random.uniform(*_SINUS_BRIGHTNESS) * (1 + 0.15 * smooth_field(image.shape, 12, random))
+        if random.random() < 0.5:
+            outside = ~brain & (cover > 0.5)
+            image, brain = np.where(outside, 0.3, image), brain | outside
+        image = image + cover * brain * np.maximum(brightness - image, 0)
+    return np.asarray(image, dtype=np.float32), brain
+
+
+def sinus(depth: npt.NDArray[np.float64], start: npt.NDArray[np.int64], random: np.random.Generator) -> Float32:
+    """How much of each voxel belongs to a wide vein: where a bent plane meets some depth below the cover."""
+    normal = random.normal(size=3)
+    normal /= np.linalg.norm(normal)
+    away = [
+        g - s for g, s in zip(np.meshgrid(*map(np.arange, depth.shape), indexing="ij", sparse=True), start, strict=True)
+    ]
+    across = sum(n * a for n, a in zip(normal, away, strict=True)) + 5 * smooth_field(depth.shape, 5, random)
+    below = depth - random.uniform(*_SINUS_DEPTH_MM)
+    radius = random.uniform(*_SINUS_RADIUS_MM) * (1 + 0.4 * smooth_field(depth.shape, 8, random))
+    inside = radius - np.sqrt(across**2 + (below * random.uniform(0.8, 1.6)) ** 2)
+    reach = random.uniform(*_SINUS_LENGTH_MM) / 2 - np.sqrt(sum(a**2 for a in away))
+    return np.asarray(np.clip(np.minimum(inside, reach) + 0.5, 0, 1), dtype=np.float32)
 
 
 def _border(image: Float32, brain: Bools, random: np.random.Generator) -> tuple[Float32, Bools]:

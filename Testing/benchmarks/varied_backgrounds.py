@@ -31,13 +31,14 @@ from mtann.volume_io import read_volume
 BACKGROUNDS = ("patient07", "patient19", "patient26")
 
 _WHITE = {"unit": "image", "core_contrast": (-0.65, 0.05), "halo_contrast": (-0.25, 0.0), "fluid_deviations": 2.5}
-_SMALL = {"count": (4, 9), "radius_mm": (1.6, 12.0), "contrast": (0.45, 1.8), "rim_fraction": (0.15, 0.6)}
-_LARGE = {"count": (1, 3), "radius_mm": (5.0, 32.0), "contrast": (0.28, 1.6), "rim_fraction": (0.06, 0.6)}
+_SMALL = {"count": (6, 12), "radius_mm": (1.6, 12.0), "contrast": (0.45, 1.8), "rim_fraction": (0.15, 0.6)}
+_RINGS = {**_SMALL, "count": (4, 8), "radius_mm": (3.5, 14.0), "rim_fraction": (0.12, 0.5), "ring": 0.7}
+_LARGE = {"count": (2, 4), "radius_mm": (5.0, 32.0), "contrast": (0.28, 1.6), "rim_fraction": (0.06, 0.6)}
 _HUGE = {**_LARGE, "count": (1, 2), "radius_mm": (13.0, 32.0), "rim_fraction": (0.06, 0.45), "ring": 0.7}
 LESIONS = (
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_SMALL}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_LARGE, "rim_mm": (1.2, 14.0)}),
-    RECIPES["metastasis"].model_copy(update={**_WHITE, **_SMALL}),
+    RECIPES["metastasis"].model_copy(update={**_WHITE, **_RINGS}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_HUGE, "rim_mm": (1.5, 14.0)}),
 )
 """Taken in turn. Contrasts are in shares of white matter's brightness."""

@@ -1,13 +1,14 @@
 """Joining the pieces of one lesion into one candidate.
 
 The rim of a necrotic tumour, or the patches of one that enhances here and there, answer in pieces with valleys between
-them. So do two lesions that touch. What tells them apart is the shape of the whole: two or three balls that touch fill
-most of their convex hull, the pieces of a rim do not, or they close round a hole.
+them. So do two lesions that touch, and vessels. What tells them apart is the shape of the whole: two or three balls
+that touch fill most of their convex hull; the pieces of a rim do not, or they close round a hole, and they lie round a
+middle, where vessels run past it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +18,22 @@ from scipy.spatial import ConvexHull
 
 from mtann.detection.measure import extreme_corners
 from mtann.detection.peaks import Peak
-from mtann.detection.region import Box, Index, Region, Surroundings, component, hull, within
+from mtann.detection.region import Index, Region, Surroundings, component, hull, within
+from mtann.detection.surrounding import circle_through
 from mtann.geometry import FloatArray, Geometry
 from mtann.progress import Run
 
 FloatVolume = npt.NDArray[np.float32]
 LabelVolume = npt.NDArray[np.uint16]
+BoolMatrix = npt.NDArray[np.bool_]
 
 NOTHING_JOINED = 1.0
 _REACH_MM = 20.0
 """How far from a piece the next piece may lie. A larger lesion is joined piece by piece."""
 _SOLID = 0.5
 """What fills more of its convex hull is no rim: two balls that touch fill 0.7 to 0.8 of theirs, three 0.58 to 0.74."""
+_MANY = 500
+"""So many places of a piece, or a little more, show its shape."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,9 @@ def join_pieces(
     """Join candidates that are pieces of one lesion.
 
     Two are connected where the likelihood between them stays above a fraction of the weaker one's peak. Those that are
-    connected, one by one, become one candidate if together they close round a hole or are far from convex; its outline
-    is that of all its pieces, with holes filled.
+    connected, one by one, become one candidate if together they close round a hole or are far from convex, and lie
+    round their middle; its outline is that of all its pieces, with holes filled. If they do not, the largest part of
+    them that does is joined, as a rim without the vessel that it touches.
 
     Args:
         labels: Value k is the k-th piece; changed where pieces are joined.
@@ -77,62 +83,121 @@ def join_pieces(
     peaks = [piece.peak for piece in pieces]
     if fraction >= NOTHING_JOINED or len(pieces) < 2:
         return labels, peaks
-    boxes = ndimage.find_objects(labels, max_label=len(pieces))
     gone: set[int] = set()
-    for group in _groups(labels, pieces, likelihood, geometry, fraction, run):
-        run.check()
-        joined = _whole(labels, group, boxes)
-        level = fraction * min(_strength(pieces[number], likelihood) for number in group)
-        above = likelihood[joined.box] > level
-        # Without holes that were filled when a piece was outlined, and with what lies between the pieces.
-        closed = replace(joined, outline=joined.free & above)
-        if not (closed.is_ring or _solidity(replace(joined, outline=joined.outline & above), geometry) < _SOLID):
-            continue
+    joining = _Joining(labels, pieces, likelihood, geometry, fraction, run)
+    for group in joining.lesions():
         best = max(group, key=lambda number: peaks[number].score)
-        holes = closed.filled & ~closed.outline
-        labels[joined.box][(joined.outline | holes) & joined.free] = best + 1
+        joining.write(group, best + 1)
         gone |= set(group) - {best}
     kept = [number for number in range(len(pieces)) if number not in gone]
     return _renumbered(labels, kept, len(pieces)), [peaks[number] for number in kept]
 
 
-def _groups(
-    labels: LabelVolume,
-    pieces: Sequence[Piece],
-    likelihood: FloatVolume,
-    geometry: Geometry,
-    fraction: float,
-    run: Run,
-) -> list[list[int]]:
-    """The sets of two and more pieces that are connected, one by one."""
-    values = np.array([_strength(piece, likelihood) for piece in pieces])
-    connected = np.eye(len(pieces), dtype=bool)
-    for number, piece in enumerate(pieces):
-        run.check()
-        around = Surroundings(geometry, piece.place_lps_mm, _REACH_MM)
-        owners = labels[around.box]
-        if np.isin(owners, (0, number + 1)).all():
-            continue
-        above = (likelihood[around.box] > fraction * values[number]) & (around.distance_mm <= _REACH_MM)
-        reached = np.unique(owners[component(above, within(piece.start, around.box))]).astype(int) - 1
-        reached = reached[reached >= 0]
-        connected[number, reached[values[reached] >= values[number]]] = True
-    _, group_of = connected_components(connected, directed=False)
-    groups = [np.flatnonzero(group_of == group).tolist() for group in np.unique(group_of)]
-    return [group for group in groups if len(group) > 1]
+class _Joining:
+    """Which pieces of a case belong together."""
+
+    def __init__(
+        self,
+        labels: LabelVolume,
+        pieces: Sequence[Piece],
+        likelihood: FloatVolume,
+        geometry: Geometry,
+        fraction: float,
+        run: Run,
+    ) -> None:
+        self._labels, self._likelihood, self._geometry = labels, likelihood, geometry
+        self._fraction, self._run = fraction, run
+        self._strengths = np.array([_strength(piece, likelihood) for piece in pieces])
+        self._boxes = ndimage.find_objects(labels, max_label=len(pieces))
+        self._connected = self._connections(pieces)
+
+    def lesions(self) -> Iterator[list[int]]:
+        """The sets of two and more pieces that are one lesion each."""
+        waiting = self._parts([number for number, box in enumerate(self._boxes) if box is not None])
+        while waiting:
+            self._run.check()
+            group = waiting.pop()
+            if self._is_lesion(group):
+                yield group
+            elif len(group) > 2:
+                waiting += self._without_one(group)
+
+    def write(self, group: Sequence[int], value: int) -> None:
+        """Write the outline of a group into the label map, with the holes that it closes round."""
+        joined, closed = self._whole(group)
+        holes = closed.filled & ~closed.outline
+        self._labels[joined.box][(joined.outline | holes) & joined.free] = value
+
+    def _connections(self, pieces: Sequence[Piece]) -> BoolMatrix:
+        """Between which pieces the likelihood stays high enough."""
+        connected = np.eye(len(pieces), dtype=bool)
+        for number, piece in enumerate(pieces):
+            self._run.check()
+            around = Surroundings(self._geometry, piece.place_lps_mm, _REACH_MM)
+            owners = self._labels[around.box]
+            if np.isin(owners, (0, number + 1)).all():
+                continue
+            above = self._likelihood[around.box] > self._fraction * self._strengths[number]
+            inside = component(above & (around.distance_mm <= _REACH_MM), within(piece.start, around.box))
+            reached = np.unique(owners[inside]).astype(int) - 1
+            reached = reached[reached >= 0]
+            connected[number, reached[self._strengths[reached] >= self._strengths[number]]] = True
+        return connected | connected.T
+
+    def _parts(self, group: Sequence[int]) -> list[list[int]]:
+        """The parts of a group that are connected, one by one, and have two and more pieces."""
+        numbers = np.array(group, dtype=int)
+        _, part_of = connected_components(self._connected[np.ix_(numbers, numbers)], directed=False)
+        parts = [numbers[part_of == part].tolist() for part in np.unique(part_of)]
+        return [part for part in parts if len(part) > 1]
+
+    def _without_one(self, group: Sequence[int]) -> list[list[int]]:
+        """The connected parts of a group without the piece that most stands against its being a lesion.
+
+        That is the one without which the largest lesion is left or, if none is, the one furthest out.
+        """
+        options = [self._parts([other for other in group if other != number]) for number in group]
+        left = [max((len(part) for part in parts if self._is_lesion(part)), default=0) for parts in options]
+        if any(left):
+            return options[int(np.argmax(left))]
+        places = np.array([self._places[number].mean(axis=0) for number in group])
+        return options[int(np.argmax(np.linalg.norm(places - places.mean(axis=0), axis=1)))]
+
+    def _is_lesion(self, group: Sequence[int]) -> bool:
+        """Whether pieces lie round a middle, as a rim does or patches do that are far from convex."""
+        if not circle_through(np.concatenate([self._places[number] for number in group])).is_surrounded:
+            return False
+        joined, closed = self._whole(group)
+        above = self._likelihood[joined.box] > self._level(group)
+        return closed.is_ring or _solidity(replace(joined, outline=joined.outline & above), self._geometry) < _SOLID
+
+    @cached_property
+    def _places(self) -> list[FloatArray]:
+        """Some places (n, 3) of each piece's outline."""
+        found = []
+        for number, box in enumerate(self._boxes):
+            start = [part.start for part in box or ()]
+            voxels = np.argwhere(self._labels[box] == number + 1) + start if box else np.zeros((0, 3))
+            found.append(self._geometry.lps_from_index(voxels[:: 1 + len(voxels) // _MANY]))
+        return found
+
+    def _level(self, group: Sequence[int]) -> float:
+        return self._fraction * float(self._strengths[list(group)].min())
+
+    def _whole(self, group: Sequence[int]) -> tuple[Region, Region]:
+        """The outlines of a group's pieces, and what closes round a hole with what lies between them.
+
+        The second is without holes that were filled when a piece was outlined.
+        """
+        box = reduce(hull, [self._boxes[number] for number in group])
+        own = np.isin(self._labels[box], [number + 1 for number in group])
+        joined = Region(own, own | (self._labels[box] == 0), box)
+        return joined, replace(joined, outline=joined.free & (self._likelihood[box] > self._level(group)))
 
 
 def _strength(piece: Piece, likelihood: FloatVolume) -> float:
     """A piece's highest likelihood; of one found in a hollow between responses, their mean."""
     return max(float(likelihood[piece.start]), piece.peak.score)
-
-
-def _whole(labels: LabelVolume, group: Sequence[int], boxes: Sequence[Box | None]) -> Region:
-    """The outlines of a group's pieces."""
-    found = [box for number in group if (box := boxes[number]) is not None]
-    box = reduce(hull, found)
-    own = np.isin(labels[box], [number + 1 for number in group])
-    return Region(own, own | (labels[box] == 0), box)
 
 
 def _solidity(region: Region, geometry: Geometry) -> float:
