@@ -179,8 +179,8 @@ class DetectionSettings(Settings):
         1.0,
         gt=0,
         le=1,
-        description="candidates that together are a rim or far from convex become one where the likelihood between "
-        "them stays above this fraction of the weaker one's peak; 1 joins nothing",
+        description="candidates that lie round a common middle, as pieces of a rim do, become one where the likelihood "
+        "between them stays above this fraction of the weaker one's peak; 1 joins nothing",
     )
     max_candidates: int = Field(100, ge=1, le=10000, description="most candidates kept a case")
     score_floor: float = Field(0.05, allow_inf_nan=False, description="candidates below this score are not kept at all")

@@ -7,6 +7,11 @@ they are saved beside the model for that benchmark to ask.
     python Testing/dev.py bench train_enhancing_lesion --output FOLDER [--copies 24]
 
 writes FOLDER/enhancing-lesion-t1c, the model, and FOLDER/without-patient07 and so on.
+
+    python Testing/dev.py bench train_enhancing_lesion --output FOLDER --networks BUNDLE [--copies 24]
+
+takes the networks of a model that was made so before, and chooses the operating points anew: for another way from
+likelihood to candidates.
 """
 
 import argparse
@@ -23,11 +28,13 @@ from varied_backgrounds import BACKGROUNDS, training_case
 
 import mtann.out_of_fold
 import mtann.teach
+from mtann.cases import TrainingCase
 from mtann.detection.candidate import Candidate
 from mtann.evaluation.matching import Match, match_found
 from mtann.evaluation.rules import CentreRule
-from mtann.fitting import Fitted, TaughtCase, TrainingPlan, fit_networks
+from mtann.fitting import Fitted, Member, TaughtCase, TrainingPlan, fit_networks
 from mtann.models.bundle import TRAINING_REPORT_FILE, ModelBundle, complete_bundle, make_bundle, save_bundle
+from mtann.models.catalogue import open_model
 from mtann.preprocess.choose import Preprocessing
 from mtann.preprocess.normalise import percentiles
 from mtann.preprocess.steps import BiasCorrection
@@ -35,6 +42,7 @@ from mtann.progress import Run
 from mtann.sampling.folds import Fold, patient_folds
 from mtann.sampling.lesions import Lesion
 from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
+from mtann.training.mtann import Fit
 
 NAME = "enhancing-lesion-t1c"
 NETWORK = NetworkSettings(dilations=(1, 2, 4, 8), hidden=(64, 32))
@@ -65,7 +73,8 @@ CARD = {
         "Finds lesions that enhance, from nodules of 4 mm to necrotic tumours of 60 mm, in skull-stripped T1 after "
         "contrast at about 1 mm. Taught on synthetic lesions in the brains of three patients with multiple sclerosis "
         "(Lesjak et al., Neuroinformatics 2017, doi 10.1007/s12021-017-9348-7, CC-BY), each in many altered copies: "
-        "turned, bent, with other contrast, noise, slices, vessels, sinuses, dura and cavities. It has seen no real tumour."
+        "turned, bent, with other contrast, noise, slices, vessels, sinuses, dura and cavities. It has seen no real "
+        "tumour."
     ),
     "intended_use": (
         "Research and teaching only. Not a medical device; every result must be reviewed by a qualified reader. "
@@ -81,16 +90,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder to save the models in")
     parser.add_argument("--copies", type=int, default=24, help="copies of each background, each with its own lesions")
+    parser.add_argument("--networks", type=Path, help="a model to take the networks from, in place of teaching")
     arguments = parser.parse_args()
     start = time.perf_counter()
-    cases = [training_case(background, seed) for seed in range(arguments.copies) for background in BACKGROUNDS]
+    known = open_model(arguments.networks) if arguments.networks else None
+    copies = min(arguments.copies, CHOSEN_ON_COPIES) if known else arguments.copies
+    cases = [training_case(background, seed) for seed in range(copies) for background in BACKGROUNDS]
     print(f"{len(cases)} cases made in {time.perf_counter() - start:.0f} s", flush=True)
+    bundle, fitted = teach(cases, known, arguments.output / NAME)
+    bundle = with_few_alarms(with_points_of(known, bundle) if known else bundle)
+    save_bundle(bundle, arguments.output / NAME, (arguments.output / NAME / TRAINING_REPORT_FILE).read_text("utf-8"))
+    for text in bundle.card.results:
+        print(text)
+    save_folds(bundle, fitted, [case.patient for case in cases], arguments.output)
+    print(f"{bundle.card.training_lesions} lesions, {time.perf_counter() - start:.0f} s")
+    return 0
+
+
+def teach(cases: Sequence[TrainingCase], known: ModelBundle | None, output: Path) -> tuple[ModelBundle, Fitted]:
+    """Teach a model, or choose for known networks; the model, and its networks with those of the folds."""
     kept: list[Fitted] = []
 
     def fit_and_keep(*given: object, **named: object) -> Fitted:
-        kept.append(fit_networks(*given, **named))  # type: ignore[arg-type]
+        kept.append(networks_of(known) if known else fit_networks(*given, **named))  # type: ignore[arg-type]
         return kept[-1]
 
+    scales = known.card.detection.scales_mm if known else ()
     # Training keeps the networks of its folds to itself, and asks for centres within what was taught.
     with (
         patch.object(mtann.teach, "fit_networks", fit_and_keep),
@@ -104,20 +129,27 @@ def main() -> int:
             class_name="enhancing lesion",
             network=NETWORK,
             training=TRAINING,
-            detection=DETECTION,
+            detection=DETECTION.model_copy(update={"scales_mm": scales}),
             spacing_mm=1.0,
             preprocessing={"t1c": WHITE_MATTER},
             card=CARD,
-            output=arguments.output / NAME,
+            output=output,
             device="cpu",
         )
-    bundle = with_few_alarms(bundle)
-    save_bundle(bundle, arguments.output / NAME, (arguments.output / NAME / TRAINING_REPORT_FILE).read_text("utf-8"))
-    for text in bundle.card.results:
-        print(text)
-    save_folds(bundle, kept[0], [case.patient for case in cases], arguments.output)
-    print(f"{bundle.card.training_lesions} lesions, {time.perf_counter() - start:.0f} s")
-    return 0
+    return bundle, kept[0]
+
+
+def networks_of(bundle: ModelBundle) -> Fitted:
+    """A model's networks as training gives them, but for how it went: the one for use, then those of the folds."""
+    members = tuple(Member(0, fold, TRAINING.seed) for fold in (None, *range(TRAINING.folds)))
+    return Fitted(bundle.ensemble(), members, Fit(np.zeros(len(members), np.float32), (), 0))
+
+
+def with_points_of(known: ModelBundle, chosen: ModelBundle) -> ModelBundle:
+    """A model with what was chosen anew for its networks."""
+    names = ("operating_points", "refused_points", "calibration", "segmentation", "detection", "notes", "software")
+    card = known.card.model_copy(update={name: getattr(chosen.card, name) for name in names})
+    return complete_bundle(card, known.weights)
 
 
 def look_at_some(

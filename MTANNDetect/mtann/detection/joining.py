@@ -32,6 +32,11 @@ _REACH_MM = 20.0
 """How far from a piece the next piece may lie. A larger lesion is joined piece by piece."""
 _SOLID = 0.5
 """What fills more of its convex hull is no rim: two balls that touch fill 0.7 to 0.8 of theirs, three 0.58 to 0.74."""
+_LOOSE = 0.1
+"""What fills less of it is a web of vessels: those that were chained filled 0.03 to 0.05. A shell a tenth as thick as
+wide of which half answers fills 0.2."""
+_CLOSER = 1.25
+"""Where a set is no lesion, it is sought among its pieces that are connected at so many times the fraction."""
 _MANY = 500
 """So many places of a piece, or a little more, show its shape."""
 
@@ -106,21 +111,24 @@ class _Joining:
         run: Run,
     ) -> None:
         self._labels, self._likelihood, self._geometry = labels, likelihood, geometry
-        self._fraction, self._run = fraction, run
+        self._pieces, self._fraction, self._run = pieces, fraction, run
         self._strengths = np.array([_strength(piece, likelihood) for piece in pieces])
         self._boxes = ndimage.find_objects(labels, max_label=len(pieces))
-        self._connected = self._connections(pieces)
 
     def lesions(self) -> Iterator[list[int]]:
         """The sets of two and more pieces that are one lesion each."""
-        waiting = self._parts([number for number, box in enumerate(self._boxes) if box is not None])
+        waiting = [([number for number, box in enumerate(self._boxes) if box is not None], self._fraction)]
         while waiting:
             self._run.check()
-            group = waiting.pop()
-            if self._is_lesion(group):
-                yield group
-            elif len(group) > 2:
-                waiting += self._without_one(group)
+            numbers, fraction = waiting.pop()
+            connected = self._connections(numbers, fraction)
+            for group in _parts(numbers, connected):
+                lesion = self._lesion_in(group, connected)
+                if lesion:
+                    yield lesion
+                rest = sorted(set(group) - set(lesion))
+                if len(rest) > 1 and fraction * _CLOSER < NOTHING_JOINED:
+                    waiting.append((rest, fraction * _CLOSER))
 
     def write(self, group: Sequence[int], value: int) -> None:
         """Write the outline of a group into the label map, with the holes that it closes round."""
@@ -128,48 +136,42 @@ class _Joining:
         holes = closed.filled & ~closed.outline
         self._labels[joined.box][(joined.outline | holes) & joined.free] = value
 
-    def _connections(self, pieces: Sequence[Piece]) -> BoolMatrix:
-        """Between which pieces the likelihood stays high enough."""
-        connected = np.eye(len(pieces), dtype=bool)
-        for number, piece in enumerate(pieces):
+    def _connections(self, numbers: Sequence[int], fraction: float) -> BoolMatrix:
+        """Between which of some pieces the likelihood stays above a fraction of the weaker one's peak."""
+        connected = np.zeros((len(self._pieces),) * 2, dtype=bool)
+        for number in numbers:
             self._run.check()
+            piece, strength = self._pieces[number], self._strengths[number]
             around = Surroundings(self._geometry, piece.place_lps_mm, _REACH_MM)
             owners = self._labels[around.box]
             if np.isin(owners, (0, number + 1)).all():
                 continue
-            above = self._likelihood[around.box] > self._fraction * self._strengths[number]
+            above = self._likelihood[around.box] > fraction * strength
             inside = component(above & (around.distance_mm <= _REACH_MM), within(piece.start, around.box))
             reached = np.unique(owners[inside]).astype(int) - 1
-            reached = reached[reached >= 0]
-            connected[number, reached[self._strengths[reached] >= self._strengths[number]]] = True
-        return connected | connected.T
+            reached = reached[(reached >= 0) & (self._strengths[reached] >= strength)]
+            connected[number, reached] = True
+        return connected
 
-    def _parts(self, group: Sequence[int]) -> list[list[int]]:
-        """The parts of a group that are connected, one by one, and have two and more pieces."""
-        numbers = np.array(group, dtype=int)
-        _, part_of = connected_components(self._connected[np.ix_(numbers, numbers)], directed=False)
-        parts = [numbers[part_of == part].tolist() for part in np.unique(part_of)]
-        return [part for part in parts if len(part) > 1]
-
-    def _without_one(self, group: Sequence[int]) -> list[list[int]]:
-        """The connected parts of a group without the piece that most stands against its being a lesion.
-
-        That is the one without which the largest lesion is left or, if none is, the one furthest out.
-        """
-        options = [self._parts([other for other in group if other != number]) for number in group]
-        left = [max((len(part) for part in parts if self._is_lesion(part)), default=0) for parts in options]
-        if any(left):
-            return options[int(np.argmax(left))]
-        places = np.array([self._places[number].mean(axis=0) for number in group])
-        return options[int(np.argmax(np.linalg.norm(places - places.mean(axis=0), axis=1)))]
+    def _lesion_in(self, group: Sequence[int], connected: BoolMatrix) -> list[int]:
+        """A connected group or, if it is no lesion, the largest lesion that it holds without one of its pieces."""
+        if self._is_lesion(group):
+            return list(group)
+        found: list[int] = []
+        for number in group:
+            for part in _parts([other for other in group if other != number], connected):
+                if len(part) > len(found) and self._is_lesion(part):
+                    found = part
+        return found
 
     def _is_lesion(self, group: Sequence[int]) -> bool:
-        """Whether pieces lie round a middle, as a rim does or patches do that are far from convex."""
+        """Whether pieces lie round a middle, and close round a hole or are far from convex."""
         if not circle_through(np.concatenate([self._places[number] for number in group])).is_surrounded:
             return False
         joined, closed = self._whole(group)
         above = self._likelihood[joined.box] > self._level(group)
-        return closed.is_ring or _solidity(replace(joined, outline=joined.outline & above), self._geometry) < _SOLID
+        solidity = _solidity(replace(joined, outline=joined.outline & above), self._geometry)
+        return solidity >= _LOOSE and (solidity < _SOLID or closed.is_ring)
 
     @cached_property
     def _places(self) -> list[FloatArray]:
@@ -193,6 +195,14 @@ class _Joining:
         own = np.isin(self._labels[box], [number + 1 for number in group])
         joined = Region(own, own | (self._labels[box] == 0), box)
         return joined, replace(joined, outline=joined.free & (self._likelihood[box] > self._level(group)))
+
+
+def _parts(group: Sequence[int], connected: BoolMatrix) -> list[list[int]]:
+    """The parts of a group that are connected, one by one, and have two and more pieces."""
+    numbers = np.array(group, dtype=int)
+    _, part_of = connected_components(connected[np.ix_(numbers, numbers)], directed=False)
+    parts = [numbers[part_of == part].tolist() for part in np.unique(part_of)]
+    return [part for part in parts if len(part) > 1]
 
 
 def _strength(piece: Piece, likelihood: FloatVolume) -> float:

@@ -1,5 +1,7 @@
 """Pieces of one lesion become one candidate; lesions that touch do not."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -41,6 +43,72 @@ def test_pieces_of_a_rim_become_one_candidate_of_the_best_pieces_score():
     assert one.volume_mm3 >= sum(candidate.volume_mm3 for candidate in apart)
     # The rim's diameter: 32 mm between its middle lines, and its thickness.
     assert 32 <= one.axial_diameter_mm <= 40
+
+
+def beads(places, radius=2.5, shape=(31, 121, 121), dip=0.5):
+    """Balls along a way (z, y, x from the middle, mm), between neighbours of which the likelihood falls to a share."""
+    index = np.moveaxis(np.indices(shape), 0, -1) - (np.array(shape) - 1) / 2
+    likelihood = np.zeros(shape)
+    for first, second in itertools.pairwise(places):
+        first, second = np.array(first, float), np.array(second, float)
+        along = np.clip((index - first) @ (second - first) / ((second - first) ** 2).sum(), 0, 1)
+        away = np.linalg.norm(index - first - along[..., None] * (second - first), axis=-1)
+        likelihood = np.maximum(likelihood, dip * np.exp(-0.5 * (away / 1.5) ** 2))
+    for place in places:
+        away = np.linalg.norm(index - np.array(place), axis=-1)
+        likelihood = np.maximum(likelihood, np.exp(-0.5 * (away / radius) ** 2))
+    return likelihood
+
+
+def arc(degrees, radius, count):
+    angles = np.radians(np.linspace(0, degrees, count))
+    return [(0.0, radius * np.sin(angle), radius * np.cos(angle)) for angle in angles]
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(0, 0, x) for x in range(-48, 49, 12)],
+        arc(120, 40, 8),
+        arc(180, 30, 9),
+        # A horseshoe of vessels like the sinuses of a head, and another vessel that runs up from its middle.
+        [*arc(180, 36, 10), (0, 36, 0), (6, 26, 0), (12, 16, 0)],
+    ],
+    ids=["straight", "bent", "half round", "sinuses"],
+)
+def test_a_chain_of_vessels_is_not_joined(places):
+    likelihood = beads(places)
+    _, apart = strong(likelihood, APART)
+    assert len(apart) >= len(places) - 1
+    assert len(strong(likelihood, JOINED)[1]) == len(apart)
+
+
+def test_a_fork_of_vessels_is_not_joined():
+    arms = [[(0, r * np.sin(a), r * np.cos(a)) for r in (0, 12, 24, 36)] for a in np.radians((0, 120, 240))]
+    likelihood = np.max([beads(arm) for arm in arms], axis=0)
+    assert len(strong(likelihood, JOINED)[1]) == len(strong(likelihood, APART)[1]) == 10
+
+
+def test_an_open_rim_is_joined_and_surrounds_its_place():
+    _, (one,) = strong(beads(arc(250, 16, 7)), JOINED)
+    z, y, x = np.array(one.centroid_lps_mm)[::-1] - (15, 60, 60)
+    # The centroid of an arc of 250 degrees, whose middle lies at 125: 16 sin(125) / 2.18 radians.
+    away = 16 * np.sin(np.radians(125)) / np.radians(125)
+    expected = away * np.array([np.sin(np.radians(125)), np.cos(np.radians(125))])
+    assert abs(z) < 0.5
+    np.testing.assert_allclose((y, x), expected, atol=1.5)
+
+
+def test_a_rim_is_joined_without_the_vessel_that_it_touches():
+    rim_places = arc(300, 16, 8)
+    both = np.maximum(beads(rim_places), beads([rim_places[0], (0, 0, 28), (0, 0, 40), (0, 0, 52)]))
+    labels, candidates = strong(both, JOINED)
+    assert len(candidates) == 4
+    largest = max(candidates, key=lambda candidate: candidate.max_diameter_mm)
+    # 32 mm between its middle lines, and its thickness; with the vessel it would reach over 60 mm.
+    assert 32 <= largest.max_diameter_mm <= 42
+    for x in (28, 40, 52):
+        assert labels[15, 60, 60 + x] not in (0, largest.id)
 
 
 def test_pieces_with_a_deeper_valley_between_them_stay_apart():
