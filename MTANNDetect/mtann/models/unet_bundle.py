@@ -8,7 +8,7 @@ import numpy as np
 from mtann.errors import ModelError
 from mtann.models.bundle import ModelBundle, complete_bundle
 from mtann.models.unet_card import UNetCard, prefix
-from mtann.networks.registry import build_network
+from mtann.networks.registry import empty_network
 from mtann.optional import require
 from mtann.preprocess.unet import label_values
 
@@ -54,7 +54,7 @@ def unet_network(bundle: ModelBundle[UNetCard], configuration: str, fold: str) -
     card = bundle.card
     planned = card.plan.configuration(configuration)
     channels = len(card.plan.channels) + (len(label_values(card.plan)) if planned.previous is not None else 0)
-    network = build_network(planned.architecture, channels, card.plan.outputs, planned.patch_size)
+    network = empty_network(planned.architecture, channels, card.plan.outputs, planned.patch_size)
     start = prefix(configuration, fold) + "."
     own = {name.removeprefix(start): array for name, array in bundle.weights.items() if name.startswith(start)}
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
