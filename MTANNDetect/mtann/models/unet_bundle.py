@@ -1,14 +1,16 @@
 """The networks of a U-Net model: into a bundle, and out of it."""
 
 from collections.abc import Mapping
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtann.backends.network import NamedNetwork
 from mtann.errors import ModelError
 from mtann.models.bundle import ModelBundle, complete_bundle
 from mtann.models.unet_card import UNetCard, prefix
-from mtann.networks.registry import empty_network
+from mtann.networks.registry import build_network
 from mtann.optional import require
 from mtann.preprocess.unet import label_values
 
@@ -43,6 +45,12 @@ def make_unet_bundle(card: UNetCard, states: Mapping[tuple[str, str], State]) ->
     return complete_bundle(card, weights)
 
 
+def named_unet_network(bundle: ModelBundle[UNetCard], configuration: str, fold: str) -> NamedNetwork:
+    """One trained network, built when it is needed: :func:`unet_network`."""
+    name = f"{bundle.sha256} {prefix(configuration, fold)}"
+    return NamedNetwork(name, cache(partial(unet_network, bundle, configuration, fold)))
+
+
 def unet_network(bundle: ModelBundle[UNetCard], configuration: str, fold: str) -> "torch.nn.Module":
     """One trained network, on the CPU, for use.
 
@@ -54,7 +62,7 @@ def unet_network(bundle: ModelBundle[UNetCard], configuration: str, fold: str) -
     card = bundle.card
     planned = card.plan.configuration(configuration)
     channels = len(card.plan.channels) + (len(label_values(card.plan)) if planned.previous is not None else 0)
-    network = empty_network(planned.architecture, channels, card.plan.outputs, planned.patch_size)
+    network = build_network(planned.architecture, channels, card.plan.outputs, planned.patch_size)
     start = prefix(configuration, fold) + "."
     own = {name.removeprefix(start): array for name, array in bundle.weights.items() if name.startswith(start)}
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}

@@ -3,15 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from mtann.errors import SettingsError
 from mtann.networks import monai
 from mtann.networks.unet import UNet
 from mtann.planning.plan import Architecture
-
-_OURS = "MTANNDetect"
 
 Builder = Callable[[Architecture, int, int, Sequence[int], bool], nn.Module]
 """Builds a network from its architecture, input channels, output channels, patch size, and deep supervision."""
@@ -58,8 +55,8 @@ def _single(build: Callable[[Architecture, int, int, Sequence[int]], nn.Module])
 
 
 NETWORKS: dict[str, NetworkEntry] = {
-    "plain_unet": NetworkEntry(_plain, _OURS, "nnU-Net's plain U-Net", "any planned", True),
-    "residual_unet": NetworkEntry(_residual, _OURS, "nnU-Net's residual-encoder U-Net", "any planned", True),
+    "plain_unet": NetworkEntry(_plain, "MTANNDetect", "nnU-Net's plain U-Net", "any planned", True),
+    "residual_unet": NetworkEntry(_residual, "MTANNDetect", "nnU-Net's residual-encoder U-Net", "any planned", True),
     "attention_unet": NetworkEntry(
         _single(monai.attention_unet), "MONAI", "U-Net with attention gates (Oktay 2018)", "any planned"
     ),
@@ -114,18 +111,3 @@ def build_network(
             "Give both the same number in plan.json."
         )
     return entry.builder(architecture, inputs, outputs, tuple(patch_size), deep_supervision)
-
-
-def empty_network(architecture: Architecture, inputs: int, outputs: int, patch_size: Sequence[int]) -> nn.Module:
-    """The same network for weights that are there already: drawing them first would take longer than loading.
-
-    Others' networks, which may hold numbers beside their weights, are built as ever.
-
-    Raises:
-        SettingsError: As :func:`build_network`.
-    """
-    if find_network(architecture.network).source != _OURS:
-        return build_network(architecture, inputs, outputs, patch_size)
-    with torch.device("meta"):
-        network = build_network(architecture, inputs, outputs, patch_size)
-    return network.to_empty(device="cpu")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mtann.errors import SettingsError
-from mtann.networks.registry import NETWORKS, build_network, empty_network, find_network
+from mtann.networks.registry import NETWORKS, build_network, find_network
 from mtann.planning.plan import Architecture
 
 MONAI = [name for name, entry in NETWORKS.items() if entry.source == "MONAI"]
@@ -80,22 +80,3 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 
 def test_the_networks_that_were_promised_are_there():
     assert {"attention_unet", "unet_plus_plus", "segresnet", "swin_unetr", "unetr"} == set(MONAI)
-
-
-@pytest.mark.parametrize("name", ["plain_unet", "residual_unet", "segresnet"])
-def test_a_network_without_weights_answers_alike_once_it_has_them(name):
-    shape, patch = architecture(name, 3), patch_of(name, 3)
-    torch.manual_seed(3)
-    built = build_network(shape, 2, 3, patch).eval()
-    empty = empty_network(shape, 2, 3, patch).eval()
-    empty.load_state_dict(built.state_dict())
-    images = torch.randn(1, 2, *patch)
-    with torch.inference_mode():
-        assert torch.equal(empty(images), built(images))
-
-
-def test_a_network_without_weights_draws_none():
-    torch.manual_seed(3)
-    before = torch.get_rng_state()
-    empty_network(architecture("residual_unet", 3), 2, 3, patch_of("residual_unet", 3))
-    assert torch.equal(torch.get_rng_state(), before)
