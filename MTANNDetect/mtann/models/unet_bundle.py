@@ -47,7 +47,9 @@ def make_unet_bundle(card: UNetCard, states: Mapping[tuple[str, str], State]) ->
 
 def named_unet_network(bundle: ModelBundle[UNetCard], configuration: str, fold: str) -> NamedNetwork:
     """One trained network, built when it is needed: :func:`unet_network`."""
-    name = f"{bundle.sha256} {prefix(configuration, fold)}"
+    # All that it is made of: the rest of the card says how it is used.
+    shape = bundle.card.plan.configuration(configuration).architecture.model_dump_json()
+    name = f"{bundle.card.weights_sha256} {prefix(configuration, fold)} {shape}"
     return NamedNetwork(name, cache(partial(unet_network, bundle, configuration, fold)))
 
 

@@ -140,8 +140,9 @@ def test_a_named_network_is_built_when_it_is_needed_only(own_cache, every_networ
     assert len(built) == (2 if backend == "torch" else 1)
 
 
-def test_a_u_net_converted_answers_as_torch_does(own_cache):
-    """Its transposed convolutions are merged on the way."""
+@pytest.mark.parametrize("trace_shape", [None, (1, 3, 4, 8, 8)])
+def test_a_u_net_converted_answers_as_torch_does(own_cache, trace_shape):
+    """Its transposed convolutions are merged on the way, on whatever block it is traced."""
     architecture = Architecture(
         features=(8, 16, 16),
         kernel_sizes=((3, 3, 3),) * 3,
@@ -154,8 +155,8 @@ def test_a_u_net_converted_answers_as_torch_does(own_cache):
     for name, parameter in network.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter)
-    inputs = block(0, (1, 3, 8, 12, 12))
-    answer = compile_network(network, inputs.shape, on("openvino"))(inputs)
+    inputs = block(0, (2, 3, 8, 12, 12))
+    answer = compile_network(network, inputs.shape, on("openvino"), trace_shape=trace_shape)(inputs)
     np.testing.assert_allclose(answer, reference(network, inputs), atol=1e-4)
 
 
