@@ -7,9 +7,9 @@ Three settings, each over three training samples and at least 200 unseen lesions
 is kept if every network keeps it (AND), each at its own threshold.
 
 All is what a user gets: :func:`mtann.train` for candidate classification as it is set, on a place for each candidate
-and no radius, and :func:`mtann.filter_candidates` on the unseen ones. The threshold is the operating point `cautious`,
-on out-of-fold scores of the training candidates; what the lowest of so few lesions' scores would do is shown beside it.
-Other training samples (`--first-seed`) and test candidates (`--test-seed`) are for development.
+and no radius, and the scores of :func:`mtann.filter_candidates` on the unseen ones. The threshold is the operating
+point `cautious`, on out-of-fold scores of the training candidates; what the lowest of so few lesions' scores would do
+is shown beside it. Other training samples (`--first-seed`) and test candidates (`--test-seed`) are for development.
 
     python Testing/dev.py bench candidate_few [few] [kinds] [experts] [--seeds 3] [--test 200] [--folds 5]
 """
@@ -28,11 +28,13 @@ from candidate_phantoms import NON_LESIONS, CandidatePhantom, Kind, auc, make_sa
 from candidate_scores import Scores, classification_cases
 from scipy.stats import binomtest
 
+from mtann.detection.ask import ask_networks
 from mtann.detection.combination import LogicalAnd
-from mtann.detection.given import given_from
-from mtann.filtering import filter_candidates
+from mtann.detection.given import as_candidates, given_from
 from mtann.models.bundle import ModelBundle
+from mtann.preprocess.prepare import prepare
 from mtann.sampling.lesions import Lesion
+from mtann.sampling.radius import with_radii
 from mtann.settings import TrainingSettings
 from mtann.teach import train
 
@@ -104,15 +106,18 @@ def learn(sample: Sequence[CandidatePhantom], seed: int, **settings: Any) -> Mod
 
 
 def scored(model: ModelBundle, test: Sequence[CandidatePhantom]) -> Scores:
-    """What the library's filter makes of each unseen candidate, one an image, given as a place alone."""
-    return np.array(
-        [
-            filter_candidates(one.volume, model, given_from([Lesion(one.centre_lps_mm)]), device="cpu")
-            .candidates[0]
-            .score
-            for one in test
-        ]
-    )
+    """The scores that :func:`mtann.filter_candidates` gives unseen candidates, one an image, each a place alone.
+
+    The likelihood of all the rest of the image, which takes most of its time, is left out.
+    """
+    card, networks = model.card, model.networks()
+    scores = []
+    for one in test:
+        prepared = prepare([one.volume], card.inputs)
+        given = with_radii(given_from([Lesion(one.centre_lps_mm)]), [one.volume])
+        candidates = as_candidates(given, prepared.grid, card.training, card.class_name)
+        scores.append(float(card.combination.apply(ask_networks(networks, prepared, candidates))[0]))
+    return np.array(scores)
 
 
 def thresholds_of(model: ModelBundle) -> dict[str, float]:

@@ -14,6 +14,9 @@ from candidate_froc import LESIONS_A_CASE, bootstrap_gain, by_case, make_cases, 
 from candidate_phantoms import NON_LESIONS, auc, make_sample
 from candidate_scores import region, score, scoring_sigma_mm, teach
 
+from mtann.detection.given import given_from
+from mtann.filtering import filter_candidates
+from mtann.sampling.lesions import Lesion
 from mtann.settings import NetworkSettings, TrainingSettings, preset
 
 
@@ -115,3 +118,12 @@ def test_what_experts_keep_together_every_one_of_them_keeps():
     for rule, (threshold, scores) in together.items():
         assert threshold == alone[rule][0]
         assert (scores <= alone[rule][1] + 1e-12).all()
+
+
+@pytest.mark.slow
+def test_candidates_are_scored_as_the_librarys_filter_does_it():
+    sample, test = make_sample(512_000, 2, 2), make_sample(310_000, 2, 2)
+    model = learn(sample, 0, steps=30, batch_size=64, folds=2, turned_per_region=50)
+    for one, score_here in zip(test, scored(model, test), strict=True):
+        result = filter_candidates(one.volume, model, given_from([Lesion(one.centre_lps_mm)]), device="cpu")
+        assert score_here == pytest.approx(result.candidates[0].score, abs=1e-6)
