@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mtann.detection.calibration import Calibration, learn_calibration
 from mtann.detection.operating_points import OperatingPoint, choose_operating_points
 from mtann.detection.targets import (
+    cautious_point,
     choose_or_refuse,
     high_specificity_point,
     point_for_fp_per_case,
@@ -20,6 +21,7 @@ from mtann.evaluation.bootstrap import measure, resamples, share
 from mtann.experts.teach import Experts
 from mtann.fitting import TaughtCase
 from mtann.out_of_fold import Findings
+from mtann.sampling.few import FEW_LESIONS
 from mtann.settings import TrainingSettings
 
 
@@ -58,6 +60,8 @@ def _on_request(
     lesions: Sequence[Sequence[float]], alarms: Sequence[Sequence[float]], chosen_on: str, training: TrainingSettings
 ) -> tuple[list[OperatingPoint], list[str]]:
     choices = [partial(high_specificity_point, lesions, alarms, chosen_on)]
+    if training.task == "classification" and sum(map(len, lesions)) < FEW_LESIONS:
+        choices.insert(0, partial(cautious_point, lesions, alarms, chosen_on))
     choices += [partial(point_for_sensitivity, t, lesions, alarms, chosen_on) for t in training.target_sensitivity]
     choices += [partial(point_for_fp_per_case, t, lesions, alarms, chosen_on) for t in training.target_fp_per_case]
     choices.append(partial(point_for_youden, lesions, alarms, chosen_on))

@@ -109,6 +109,20 @@ class TrainingSettings(Settings):
     batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
     learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")
     augment: bool = Field(True, description="flip, rotate by right angles, and vary intensity during training")
+    intensity_variation: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="augmentation multiplies intensities by 1 plus or minus up to this; "
+        "if none is given 0.1, or 0.5 for classification by few lesions",
+    )
+    turned_per_region: int | None = Field(
+        None,
+        ge=0,
+        le=4096,
+        description="subvolumes turned by any angle and scaled at random that augmentation adds round each lesion and "
+        "given non-lesion; if none is given many for classification by few lesions, else 0",
+    )
     folds: int = Field(
         5, ge=0, description="cross-validation folds, by patient, to choose the operating points on; 0 for none"
     )

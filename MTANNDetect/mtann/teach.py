@@ -37,6 +37,7 @@ from mtann.preprocess.typical import measure_typical
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.report.training import TrainingReport
 from mtann.report.training_page import training_page
+from mtann.sampling.few import for_classification
 from mtann.sampling.folds import Fold, patient_folds
 from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
@@ -201,8 +202,8 @@ def make_plan(
     names = tuple(channels) or tuple(f"channel {number}" for number in range(1, len(cases[0].channels) + 1))
     network, detection = network or preset("default")[0], detection or DetectionSettings()
     if training.task == "classification":
-        # What to reject is given; the model's card then says that nothing was mined.
-        training = training.model_copy(update={"mining_rounds": 0})
+        marked = [(len(case.lesions), len(case.non_lesions)) for case in cases]
+        training = for_classification(training, *(sum(counts) for counts in zip(*marked, strict=True)))
     inputs = _input_specification(cases, names, network.dimensions, spacing_mm, preprocessing, tissue)
     radii = [lesion.radius_mm or DEFAULT_RADIUS_MM for case in cases for lesion in case.lesions]
     if not network.dilations:

@@ -21,7 +21,6 @@ from mtann.inference.scan import scan
 from mtann.networks.mtann import MTANN
 from mtann.preprocess.prepare import Channel, InputSpecification, prepare
 from mtann.progress import Run
-from mtann.sampling.folds import patient_folds
 from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import Lesion
 from mtann.sampling.subvolumes import NEGATIVE, Samples, gather
@@ -83,17 +82,14 @@ def score(network: MTANN, sample: Sequence[CandidatePhantom], sigma_mm: float) -
     return np.array(scores)
 
 
-def out_of_fold_scores(
-    sample: Sequence[CandidatePhantom], network: NetworkSettings, training: TrainingSettings, folds: int
-) -> Scores:
-    """The score of each candidate by a network that was taught on the other folds."""
-    scores = np.empty(len(sample))
-    names = [str(number) for number in range(len(sample))]
-    for fold in patient_folds(names, folds, training.seed, [one.is_lesion for one in sample]):
-        rest = [one for number, one in enumerate(sample) if number not in fold]
-        fitted = teach(rest, network, training)
-        scores[fold] = score(fitted, [sample[number] for number in fold], scoring_sigma_mm(rest, training))
-    return scores
+def classification_cases(sample: Sequence[CandidatePhantom]) -> list[TrainingCase]:
+    """Each candidate as the one case of a patient, marked by its place alone."""
+    cases = []
+    for number, one in enumerate(sample):
+        name, place = f"case {number}", (Lesion(one.centre_lps_mm),)
+        lesions, others = (place, ()) if one.is_lesion else ((), place)
+        cases.append(TrainingCase(name, name, (one.volume,), lesions, non_lesions=others))
+    return cases
 
 
 def _training_case(number: int, one: CandidatePhantom) -> TrainingCase:

@@ -18,12 +18,10 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from scipy import ndimage
 from varied_backgrounds import BACKGROUNDS, training_case
 
 import mtann.out_of_fold
@@ -161,15 +159,9 @@ def look_at_some(
 
 
 def match_peaks(candidates: Sequence[Candidate], lesions: Sequence[Lesion]) -> Match:
-    """Match by peaks within lesions with their holes filled, or close to them: a rim's centre lies in no rim."""
-    filled = [
-        replace(one, outline=one.outline.with_array(ndimage.binary_fill_holes(one.outline.array)))
-        if one.outline is not None
-        else one
-        for one in lesions
-    ]
+    """Match by peaks within lesions (their holes are theirs), or close to them: a rim's centre may lie beside it."""
     peaks = [Lesion(candidate.peak_lps_mm) for candidate in candidates]
-    return match_found(peaks, [candidate.score for candidate in candidates], filled, HIT)
+    return match_found(peaks, [candidate.score for candidate in candidates], lesions, HIT)
 
 
 def with_few_alarms(bundle: ModelBundle) -> ModelBundle:

@@ -10,7 +10,15 @@ from mtann.settings import NetworkSettings, TrainingSettings
 from mtann.teach import train
 
 NETWORK = NetworkSettings(dilations=(1, 2), hidden=(8,))
-QUICK = TrainingSettings(task="classification", steps=250, folds=2, negatives_per_case=1000, batch_size=128)
+QUICK = TrainingSettings(
+    task="classification",
+    steps=250,
+    folds=2,
+    negatives_per_case=1000,
+    batch_size=128,
+    turned_per_region=0,  # What few lesions are augmented by takes more steps to learn.
+    intensity_variation=0.1,
+)
 BALLS = TUBES = 4
 
 

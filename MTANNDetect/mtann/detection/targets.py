@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mtann.detection.few_lesions import COST_OF_A_LESION, cautious_threshold
 from mtann.detection.operating_points import OperatingPoint, point_at
 from mtann.errors import SettingsError
 
@@ -66,6 +67,29 @@ def point_for_youden(lesions: Scores, alarms: Scores, chosen_on: str) -> Operati
         raise SettingsError("No operating point 'youden': no lesion was found at any threshold. Train with more.")
     index = [float(np.mean(values >= score) - np.mean(wrong >= score)) for score in found]
     return point_at("youden", float(found[int(np.argmax(index))]), lesions, alarms, chosen_on, "Youden's index")
+
+
+def cautious_point(lesions: Scores, alarms: Scores, chosen_on: str) -> OperatingPoint:
+    """The threshold of least expected loss where lesions are few: lower than the lowest lesion's score, with a margin.
+
+    Raises:
+        SettingsError: There are fewer than two lesions or false alarms, whose scatter is not known.
+    """
+    values, wrong = _flat(lesions, alarms)
+    found = values[np.isfinite(values)]
+    _require(len(found), 2, "lesions", "cautious")
+    _require(len(wrong), 2, "false alarms", "cautious")
+    threshold = cautious_threshold(found.tolist(), wrong.tolist())
+    return OperatingPoint(
+        name="cautious",
+        threshold=threshold,
+        sensitivity=float(np.mean(values >= threshold)),
+        fp_per_case=float(np.count_nonzero(wrong >= threshold) / len(lesions)),
+        lesions=len(values),
+        cases=len(lesions),
+        chosen_on=chosen_on,
+        chosen_by=f"least expected loss where a lost lesion weighs {COST_OF_A_LESION:g} false alarms",
+    )
 
 
 def high_specificity_point(lesions: Scores, alarms: Scores, chosen_on: str) -> OperatingPoint:

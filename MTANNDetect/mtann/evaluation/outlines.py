@@ -4,11 +4,13 @@ import numpy as np
 from scipy import ndimage
 
 from mtann.errors import CasesError
-from mtann.geometry import TOLERANCE_MM
+from mtann.geometry import TOLERANCE_MM, Triple
 from mtann.volume import Volume
 
 NEIGHBOURS_18 = ndimage.generate_binary_structure(3, 2)
 _WORST_OFFSET = 0.01
+_THICK = 2.0
+"""Slices thicker than this many times a pixel rarely show the caps that would close a rim above and below."""
 
 
 def voxel_count(outline: Volume) -> int:
@@ -30,6 +32,23 @@ def shared_voxels(first: Volume, second: Volume) -> int:
     theirs = second.array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     ours = first.array[tuple(slice(a, b) for a, b in zip(low - offset, high - offset, strict=True))]
     return int(np.count_nonzero((ours != 0) & (theirs != 0)))
+
+
+def in_a_hole(place_lps_mm: Triple, outline: Volume) -> bool:
+    """Whether a place lies in a hole of an outline, as the dark core of a lesion of which only the rim is outlined.
+
+    A hole is enclosed on all sides (6 neighbours). Of an outline in a single slice, or in thick slices, it is one that
+    is enclosed within its slice (4 neighbours).
+    """
+    inside = outline.array != 0
+    place = np.round(outline.geometry.index_from_lps(place_lps_mm)).astype(np.int64)
+    if np.any(place < 0) or np.any(place >= inside.shape) or inside[tuple(place)]:
+        return False
+    dz, *in_plane = outline.geometry.spacing_zyx_mm
+    flat = np.count_nonzero(inside.any(axis=(1, 2))) == 1 or dz > _THICK * min(in_plane)
+    if flat and ndimage.binary_fill_holes(inside[place[0]])[tuple(place[1:])]:
+        return True
+    return bool(ndimage.binary_fill_holes(inside)[tuple(place)])
 
 
 def dilated(outline: Volume, voxels: int) -> Volume:

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from mtann.errors import CasesError, SettingsError
-from mtann.evaluation.outlines import dilated, shared_voxels, voxel_count
+from mtann.evaluation.outlines import dilated, in_a_hole, shared_voxels, voxel_count
 from mtann.geometry import Triple
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM, Lesion
 from mtann.settings import Settings, make_settings
@@ -14,7 +14,11 @@ from mtann.volume import Volume
 
 
 class CentreRule(Settings):
-    """The library's own rule: the candidate's centre in the lesion, or close to its outline."""
+    """The library's own rule: the candidate's centre in the lesion, or close to its outline.
+
+    What the outline encloses belongs to the lesion: where a reference marks the rim of a tumour alone, a candidate in
+    its dark core hits it. A lesion that is outlined within another's hole is nearer to what lies in it.
+    """
 
     kind: Literal["centre"] = "centre"
     tolerance_mm: float = Field(1.0, ge=0, allow_inf_nan=False)
@@ -24,15 +28,18 @@ class CentreRule(Settings):
     def words(self) -> str:
         """The rule in words."""
         return (
-            f"a candidate's centroid within the lesion's outline or at most {self.tolerance_mm:g} mm from it "
-            "(for point annotations: from the sphere of the lesion's radius); "
+            "a candidate's centroid within the lesion's outline, or in a hole of it, or at most "
+            f"{self.tolerance_mm:g} mm from it (for point annotations: from the sphere of the lesion's radius); "
             "further candidates on a lesion already hit do not count"
         )
 
     def affinity(self, found: Lesion, lesion: Lesion) -> float | None:
         """How well a candidate fits a lesion that it hits, the more the better; None if it does not hit it."""
         distance = distance_mm(found.centre_lps_mm, lesion)
-        return None if distance > self.tolerance_mm else -distance
+        if distance <= self.tolerance_mm:
+            return -distance
+        enclosed = lesion.outline is not None and in_a_hole(found.centre_lps_mm, lesion.outline)
+        return -distance if enclosed else None
 
 
 class Luna16Rule(Settings):
@@ -79,7 +86,10 @@ class OverlapRule(Settings):
 
 
 class DilatedRule(Settings):
-    """Rules of the BraTS metastases challenge: any overlap with the lesion grown by a voxel."""
+    """Rules of the BraTS metastases challenge: any overlap with the lesion grown by a voxel.
+
+    As published: holes are not filled, since both outlines say what they hold.
+    """
 
     kind: Literal["dilated"] = "dilated"
     voxels: int = Field(1, ge=0, le=10, description="how far lesions are grown, in voxels (18 neighbours)")
@@ -123,7 +133,7 @@ def read_rule(text: str) -> HitRule:
 
 
 def distance_mm(place_lps_mm: Triple, lesion: Lesion) -> float:
-    """Distance from a place to the lesion; 0 within it."""
+    """Distance from a place to the lesion; 0 within it, but not in its holes."""
     if lesion.outline is None:
         radius = lesion.radius_mm or DEFAULT_RADIUS_MM
         return max(0.0, float(np.linalg.norm(np.subtract(place_lps_mm, lesion.centre_lps_mm))) - radius)

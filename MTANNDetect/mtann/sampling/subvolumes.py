@@ -11,6 +11,7 @@ from mtann.preprocess.prepare import PreparedCase
 from mtann.sampling.kernel import subvolume_offsets
 from mtann.sampling.lesions import Lesion
 from mtann.sampling.teaching import Box, Taught, teach, teaching_volume
+from mtann.sampling.turned import gather_turned
 from mtann.settings import NetworkSettings, TrainingSettings
 
 FloatVolume = npt.NDArray[np.float32]
@@ -63,7 +64,7 @@ def draw_samples(
     negatives = _negatives(prepared, _away_from(taught, prepared.mask), settings.negatives_drawn, random)
     where = np.concatenate([places, negatives])
     groups = np.concatenate([groups, np.full(len(negatives), NEGATIVE)])
-    return Samples(gather(prepared.channels, where, network), teacher[tuple(where.T)], groups)
+    return _samples(prepared, where, teacher[tuple(where.T)], groups, network, settings, random)
 
 
 def region_negatives(
@@ -82,9 +83,8 @@ def region_negatives(
     places, numbers = _regions([teach(one, prepared.grid, settings).box for one in non_lesions], random)
     kept = free[tuple(places.T)]
     places, numbers = places[kept], numbers[kept]
-    return Samples(
-        gather(prepared.channels, places, network), np.zeros(len(places), np.float32), NEGATIVE - 1 - numbers
-    )
+    zeros = np.zeros(len(places), np.float32)
+    return _samples(prepared, places, zeros, NEGATIVE - 1 - numbers, network, settings, random)
 
 
 def mine_negatives(
@@ -129,6 +129,31 @@ def gather_from(levels: Levels, where: Indices, network: NetworkSettings) -> npt
         for number, channel in enumerate(levels[level]):
             result[:, number, level] = channel.ravel()[rows]
     return result
+
+
+def _samples(
+    prepared: PreparedCase,
+    where: Indices,
+    targets: npt.NDArray[np.float32],
+    groups: Indices,
+    network: NetworkSettings,
+    settings: TrainingSettings,
+    random: np.random.Generator,
+) -> Samples:
+    """The subvolumes at some voxels and, of each region, as many turned ones as the settings say."""
+    levels = level_volumes(prepared.channels, network)
+    inputs = gather_from(levels, where, network)
+    count = (settings.turned_per_region or 0) if settings.augment else 0
+    regions = [np.flatnonzero(groups == group) for group in np.unique(groups) if group != NEGATIVE]
+    if not (count and regions):
+        return Samples(inputs, targets, groups)
+    again = np.concatenate([random.choice(region, count) for region in regions])
+    turned = gather_turned(levels, where[again], network, random)
+    return Samples(
+        np.concatenate([inputs, turned]),
+        np.concatenate([targets, targets[again]]),
+        np.concatenate([groups, groups[again]]),
+    )
 
 
 def _regions(boxes: Sequence[Box], random: np.random.Generator) -> tuple[Indices, Indices]:

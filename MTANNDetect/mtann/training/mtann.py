@@ -15,7 +15,7 @@ from mtann.sampling.symmetries import offset_symmetries
 from mtann.settings import TrainingSettings
 from mtann.training.adam import OneCycleAdam
 
-_SCALE_JITTER, _SHIFT_JITTER = 0.1, 0.1
+_INTENSITY_VARIATION, _SHIFT_JITTER = 0.1, 0.1
 _STEPS_AT_ONCE = 10
 """Batches are drawn for so many steps at a time, and cancelling is asked for between."""
 _WATCH_EVERY = 50
@@ -108,6 +108,8 @@ class _Batches:
         self._targets = torch.from_numpy(store.targets).to(device)
         self._gathered = self._inputs.new_empty(0)
         self._symmetries = torch.from_numpy(offset_symmetries(network.settings)).to(device)
+        varied = settings.intensity_variation
+        self._scaled_by = _INTENSITY_VARIATION if varied is None else varied
         self._random = [np.random.default_rng([seed, 1]) for seed in seeds]
 
     def draw(self, steps: int) -> None:
@@ -129,7 +131,7 @@ class _Batches:
             return self._network.finish(self._network.sums(inputs)) - targets
         # One symmetry a batch: the offsets form a set that flips and right-angle turns map onto itself.
         order = self._symmetries[self._orders[:, step]]
-        scale = 1 + _SCALE_JITTER * self._variations[:, 0, step]
+        scale = 1 + self._scaled_by * self._variations[:, 0, step]
         shift = _SHIFT_JITTER * self._variations[:, 1, step]
         return self._network.finish(self._network.sums(inputs, order, scale, shift)) - targets
 

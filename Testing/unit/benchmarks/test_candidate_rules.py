@@ -9,11 +9,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from candidate_auc import judge
-from candidate_few import filtered, zero_loss_threshold
+from candidate_few import Setting, filtered, judged, learn, scored, several_experts, share, single_network
 from candidate_froc import LESIONS_A_CASE, bootstrap_gain, by_case, make_cases, mean_froc
-from candidate_phantoms import NON_LESIONS, make_sample
+from candidate_phantoms import NON_LESIONS, auc, make_sample
 from candidate_scores import region, score, scoring_sigma_mm, teach
 
+from mtann.detection.given import given_from
+from mtann.filtering import filter_candidates
+from mtann.sampling.lesions import Lesion
 from mtann.settings import NetworkSettings, TrainingSettings, preset
 
 
@@ -40,12 +43,19 @@ def test_cases_hold_two_lesions_and_one_of_each_kind():
     assert cases.tolist() == [["sphere"] * LESIONS_A_CASE + list(NON_LESIONS)] * 2
 
 
-def test_the_threshold_lies_halfway_below_the_lowest_lesion():
+def test_a_threshold_is_judged_by_counting():
     scores, lesion = np.array([0.9, 0.5, 0.3, 0.6, 0.1]), np.array([True, True, False, False, False])
-    assert zero_loss_threshold(scores, lesion) == pytest.approx(0.4)
     outcome = filtered(scores, lesion, 0.4)
-    assert (outcome.kept, outcome.removed, outcome.auc) == (1.0, pytest.approx(2 / 3), pytest.approx(5 / 6))
-    assert filtered(scores, lesion, 0.9).kept == 0.5
+    assert (outcome.kept, outcome.lesions, outcome.removed, outcome.others) == (2, 2, 2, 3)
+    assert outcome.auc == pytest.approx(5 / 6)
+    # What reaches the threshold is kept.
+    assert (filtered(scores, lesion, 0.9).kept, filtered(scores, lesion, 0.6).removed) == (1, 2)
+    setting = Setting(1, 1, ("cylinder",), least_removed=2 / 3, least_kept=1.0)
+    assert judged("x", "cautious", setting, [outcome, outcome])
+    assert not judged("x", "cautious", setting, [outcome, filtered(scores, lesion, 0.55)])
+    assert not judged("x", "cautious", setting, [outcome, filtered(scores, lesion, 0.3)])
+    # Wilson: of 200 out of 200, at least 1 / (1 + 1.96^2 / 200).
+    assert share(200, 200) == "100.0% (98.1% to 100.0%; 200 of 200)"
 
 
 def test_the_aims_are_judged_as_stated(capsys):
@@ -80,3 +90,40 @@ def test_a_network_taught_on_a_sample_tells_that_sample_apart(single):
     fitted = teach(sample, network, training, single)
     scores = score(fitted, sample, 1.5)
     assert scores[:3].min() > scores[3:].max()
+
+
+@pytest.mark.slow
+def test_ten_clicks_tell_unseen_balls_from_tubes():
+    """A sample that shapes as they are do not teach: without turned ones, balls and tubes score alike.
+
+    With a quarter of a batch; ``candidate_few`` measures the defaults.
+    """
+    sample, test = make_sample(512_000, 5, 5), make_sample(310_000, 25, 25)
+    quick = {"batch_size": 256, "folds": 0}
+    areas = {}
+    for turned in (None, 0):
+        model = learn(sample, seed=2, turned_per_region=turned, **quick)
+        scores = scored(model, test)
+        areas[turned] = auc(scores[:25], scores[25:])
+    assert areas[None] > 0.99
+    assert areas[None] > areas[0] + 0.02
+
+
+@pytest.mark.slow
+def test_what_experts_keep_together_every_one_of_them_keeps():
+    sample, test = make_sample(512_000, 3, 4, ("slab", "edge")), make_sample(310_000, 3, 4, ("slab", "edge"))
+    quick = {"steps": 40, "batch_size": 64, "folds": 2, "turned_per_region": 50}
+    alone = single_network(sample, test, 0, **quick)
+    together = several_experts(sample, test, 0, **quick)
+    for rule, (threshold, scores) in together.items():
+        assert threshold == alone[rule][0]
+        assert (scores <= alone[rule][1] + 1e-12).all()
+
+
+@pytest.mark.slow
+def test_candidates_are_scored_as_the_librarys_filter_does_it():
+    sample, test = make_sample(512_000, 2, 2), make_sample(310_000, 2, 2)
+    model = learn(sample, 0, steps=30, batch_size=64, folds=2, turned_per_region=50)
+    for one, score_here in zip(test, scored(model, test), strict=True):
+        result = filter_candidates(one.volume, model, given_from([Lesion(one.centre_lps_mm)]), device="cpu")
+        assert score_here == pytest.approx(result.candidates[0].score, abs=1e-6)

@@ -5,7 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 
+from mtann.detection.few_lesions import cautious_threshold
 from mtann.detection.targets import (
+    cautious_point,
     choose_or_refuse,
     high_specificity_point,
     point_for_fp_per_case,
@@ -65,6 +67,21 @@ def test_what_the_data_cannot_support_is_refused_and_said_why():
     assert [point.name for point in points] == ["sensitivity_0.5"]
     assert len(refused) == 1
     assert "'high_specificity': it needs at least 10 lesions" in refused[0]
+
+
+def test_the_cautious_point_lies_below_the_lowest_of_few_lesions():
+    lesions, alarms = [[0.8], [0.9, 1.0], [], []], [[], [], [0.1, 0.5], [0.0]]
+    point = cautious_point(lesions, alarms, "x")
+    assert point.threshold == cautious_threshold([0.8, 0.9, 1.0], [0.1, 0.5, 0.0])
+    assert 0.2 - 1e-9 <= point.threshold < 0.5
+    assert (point.name, point.sensitivity, point.fp_per_case) == ("cautious", 1.0, 0.25)
+    assert (point.lesions, point.cases, point.chosen_on) == (3, 4, "x")
+    # A lesion that was missed altogether counts among the lesions, and says nothing of what the next one scores.
+    missed = cautious_point([*lesions, [-np.inf]], [*alarms, []], "x")
+    assert (missed.threshold, missed.sensitivity, missed.fp_per_case) == (point.threshold, 0.75, 0.2)
+    for few, reason in (([[0.8]], "2 lesions"), (lesions, "2 false alarms")):
+        with pytest.raises(SettingsError, match=f"'cautious': it needs at least {reason}"):
+            cautious_point(few, [[0.1]], "x")
 
 
 def test_where_all_lesions_lie_below_the_alarms_no_rate_can_be_met():

@@ -10,7 +10,7 @@ from mtann.evaluation.study import Found
 from mtann.geometry import Geometry
 from mtann.sampling.lesions import lesions_from_label_map
 from mtann.volume import Volume
-from unit.studies import GRID, found, lesions_of, points
+from unit.studies import GRID, found, lesions_of, mask_of, points
 
 # 4 x 4 x 4 voxels from 2 to 5 along every axis.
 BOX = ((2, 6), (2, 6), (2, 6))
@@ -76,6 +76,50 @@ def test_a_candidate_on_two_lesions_hits_the_nearer_one_or_both_as_the_rule_says
 def test_two_candidates_on_one_lesion_count_once_and_neither_is_a_false_alarm(rule):
     match = hits(found((0, 0, 0, 0.6), (1, 0, 0, 0.9)), points((0, 0, 0)), rule)
     assert (match.lesion_scores, match.false_alarm_scores, match.hits) == ((0.9,), (), (0, 0))
+
+
+def rim(boxes, cores, grid=GRID):
+    """One lesion: boxes of which others are cut out."""
+    array = mask_of(boxes, grid).array.copy()
+    array[mask_of(cores, grid).array != 0] = 0
+    (lesion,) = lesions_from_label_map(Volume(array, grid))
+    return lesion
+
+
+# 9 voxels across with a wall of one and a core of 7: its middle is 3.5 mm from the wall's inner face.
+SHELL, CORE = ((1, 10), (2, 11), (2, 11)), ((2, 9), (3, 10), (3, 10))
+
+
+def test_a_place_in_the_dark_core_of_a_rim_hits_the_lesion():
+    lesion = rim([SHELL], [CORE])
+    middle, outside = (6, 6, 5), (14, 6, 5)
+    assert hits(found((*middle, 0.9), (*outside, 0.4)), [lesion], CentreRule()).hits == (0, None)
+    # A wall that is open to one side encloses nothing; close to the wall counts all the same.
+    door = ((4, 7), (5, 8), (10, 11))
+    opened = rim([SHELL], [CORE, door])
+    assert hits(found((*middle, 0.9), (3.4, 6, 5, 0.8)), [opened], CentreRule()).hits == (None, 0)
+
+
+def test_a_lesion_within_anothers_core_is_hit_rather_than_the_rim():
+    inner = lesions_of([((5, 6), (6, 7), (6, 7))])[0]
+    lesions = [rim([SHELL], [CORE]), inner]
+    # In the middle both qualify; 2 mm beside it, 1.5 mm from either, only the rim that encloses it.
+    assert hits(found((6, 6, 5, 0.9)), lesions, CentreRule()).lesion_scores == (MISSED, 0.9)
+    assert hits(found((8, 6, 5, 0.9)), lesions, CentreRule()).lesion_scores == (0.9, MISSED)
+
+
+@pytest.mark.parametrize(
+    ("slices", "thickness", "hit"),
+    [((5, 6), 1.0, True), ((4, 7), 1.0, False), ((4, 7), 5.0, True), ((0, 1), 1.0, True)],
+    ids=["one slice", "open above and below", "thick slices", "an image of one slice"],
+)
+def test_a_ring_in_a_slice_encloses_its_core_and_a_pipe_does_not(slices, thickness, hit):
+    shape = (1, 20, 20) if slices == (0, 1) else GRID.shape_zyx
+    grid = Geometry(shape, (1.0, 1.0, thickness), (0.0, 0.0, 0.0))
+    ring = rim([(slices, (2, 11), (2, 11))], [(slices, (3, 10), (3, 10))], grid)
+    z = (slices[0] + slices[1] - 1) / 2 * thickness
+    got = hits(found((6, 6, z, 0.9), (14, 6, z, 0.5), (-3, 6, z, 0.4)), [ring], CentreRule()).hits
+    assert got == ((0 if hit else None), None, None)
 
 
 def test_touching_lesions_are_one_component_and_two_instances():

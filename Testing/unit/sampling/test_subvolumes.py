@@ -6,7 +6,7 @@ from mtann.preprocess.prepare import PreparedCase
 from mtann.sampling.folds import patient_folds
 from mtann.sampling.kernel import subvolume_offsets
 from mtann.sampling.lesions import Lesion
-from mtann.sampling.subvolumes import NEGATIVE, draw_samples, gather, mine_negatives
+from mtann.sampling.subvolumes import NEGATIVE, draw_samples, gather, mine_negatives, region_negatives
 from mtann.settings import NetworkSettings, TrainingSettings
 
 SINGLE = NetworkSettings(dilations=(1,), hidden=(2,))
@@ -110,3 +110,31 @@ def test_patients_with_lesions_are_spread_over_the_folds():
     for seed in range(10):
         folds = patient_folds(patients, 2, seed, [True, True, False, False, False, False])
         assert all(any(index in (0, 1) for index in fold) for fold in folds)
+
+
+def test_augmentation_adds_turned_subvolumes_of_every_region_and_of_no_other_tissue(prepared):
+    marked = np.arange(30**3, dtype=np.float32).reshape(30, 30, 30)  # Each voxel tells where it is.
+    case = PreparedCase(prepared.grid, (marked,), prepared.mask)
+    plain = TrainingSettings(teacher="gaussian", negatives_per_case=300)
+    few = plain.model_copy(update={"turned_per_region": 70})
+    lesions = [Lesion((9.0, 9.0, 9.0), 2.5), Lesion((21.0, 21.0, 21.0), 2.0)]
+
+    def draw(settings):
+        return draw_samples(case, lesions, SINGLE, settings, np.random.default_rng(0))
+
+    samples, before = draw(few), draw(plain)
+    count = len(before.targets)
+    for name in ("inputs", "targets", "groups"):
+        np.testing.assert_array_equal(getattr(samples, name)[:count], getattr(before, name))
+        np.testing.assert_array_equal(
+            getattr(draw(few.model_copy(update={"augment": False})), name), getattr(before, name)
+        )
+    assert samples.groups[count:].tolist() == [0] * 70 + [1] * 70
+    # A turn leaves the centre where it is: the value to answer is that of the same voxel.
+    centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
+    places = samples.inputs[:, 0, 0, centre]
+    answers = dict(zip(places[:count].tolist(), before.targets.tolist(), strict=True))
+    assert samples.targets[count:].tolist() == [answers[place] for place in places[count:].tolist()]
+    others = region_negatives(case, lesions, [], SINGLE, few, np.random.default_rng(0))
+    assert not others.targets.any()
+    assert np.count_nonzero(others.groups == NEGATIVE - 2) == 5**3 + 70  # 1.7 * 1.5 = 2.55 voxels to each side.

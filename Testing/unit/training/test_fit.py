@@ -52,6 +52,19 @@ def test_the_answers_do_not_depend_on_the_inputs_scale():
     np.testing.assert_allclose(first, second, atol=0.02)
 
 
+def test_intensities_vary_by_a_tenth_unless_it_is_said_how_much():
+    samples = bright_or_dark()
+
+    def answers(**settings):
+        return answers_of(trained(samples, QUICK.model_copy(update={"steps": 30, **settings})), samples)
+
+    np.testing.assert_array_equal(answers(), answers(intensity_variation=0.1))
+    assert np.abs(answers() - answers(intensity_variation=0.5)).max() > 1e-3
+    np.testing.assert_array_equal(
+        answers(augment=False, intensity_variation=0.5), answers(augment=False, intensity_variation=0.0)
+    )
+
+
 def test_the_standardisation_is_measured_once_and_kept():
     samples = bright_or_dark(shift=10.0, scale=2.0)
     network = trained(samples)
