@@ -2,6 +2,6 @@
 
 import sys
 
-from mtann.cli import main
+from mtann.cli import run
 
-sys.exit(main())
+sys.exit(run())

@@ -35,6 +35,7 @@ from mtann.volume_io import read_volume, write_volume
 PATCH, BRAIN, LARGE = 96, (144, 168, 144), (288, 240, 192)
 CHANNELS = ("T1", "T1c", "T2", "FLAIR")
 PARTS = (0.25, 0.5, 0.75)
+ROUNDS, LOOK_SECONDS = 2, 0.5
 TEACHING_STEPS, TEACHING_PATCH = 100, 64
 VARIANTS = (("torch", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 
@@ -133,17 +134,44 @@ def make_folder(root: Path, weights: Path, mirror: bool) -> Path:
 
 
 def timed(command: list[str], root: Path) -> tuple[float, float]:
-    """Seconds and peak memory (GiB, of the largest process) of a command."""
+    """Seconds and peak memory (GiB, of all processes together, shared pages once) of a command."""
     environment = {**os.environ, **{f"nnUNet_{name}": str(root) for name in ("raw", "preprocessed", "results")}}
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    _, errors = process.communicate()
-    seconds = time.perf_counter() - started
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{errors[-2000:]}")
-    import resource
+    with tempfile.TemporaryFile("w+") as errors:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+        peak = 0
+        while True:
+            try:
+                process.wait(LOOK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                peak = max(peak, sum(held_bytes(number) for number in (process.pid, *descendants(process.pid))))
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            errors.seek(0)
+            raise SystemExit(f"{' '.join(command)}\n{errors.read()[-2000:]}")
+    return seconds, peak / 2**30
 
-    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+
+def descendants(process: int) -> list[int]:
+    """All processes that a process and its children have started (Linux)."""
+    found = []
+    for file in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            children = [int(number) for number in file.read_text().split()]
+        except OSError:  # it has just ended
+            continue
+        found += [number for child in children for number in (child, *descendants(child))]
+    return found
+
+
+def held_bytes(process: int) -> int:
+    """Memory of a process, pages that several share in parts."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def own_command(folder: Path, images: Path, output: Path, backend: str, precision: str, *more: str) -> list[str]:
@@ -167,18 +195,33 @@ def dice(own: np.ndarray, theirs: np.ndarray) -> list[float]:
     return found
 
 
-def side_by_side(root: Path, weights: Path, mirror: bool) -> list[dict]:
+def side_by_side(root: Path, weights: Path, mirror: bool, rounds: int) -> list[dict]:
+    """The peer and our variants, each once in every round."""
     make_case(BRAIN, root / "images")
     folder = make_folder(root / "model", weights, mirror)
-    seconds, memory = timed(peer_command(folder, root / "images", root / "peer", mirror), root)
-    theirs = read_volume(root / "peer" / "case.nii.gz").array
-    rows = [{"what": "nnUNetv2_predict", "seconds": seconds, "gibibytes": memory}]
-    for backend, precision in VARIANTS:
-        output = root / f"{backend}-{precision}"
-        own_seconds, _ = timed(own_command(folder, root / "images", output, backend, precision), root)
-        own = read_volume(output / "segmentation.nii.gz").array
-        what = f"mtann segment, {backend} {precision}"
-        rows.append({"what": what, "seconds": own_seconds, "times": seconds / own_seconds, "dice": dice(own, theirs)})
+    peer = "nnUNetv2_predict"
+    found: dict[str, list[tuple[float, float]]] = {}
+    maps = {}
+    for _ in range(rounds):
+        found.setdefault(peer, []).append(timed(peer_command(folder, root / "images", root / "peer", mirror), root))
+        maps[peer] = read_volume(root / "peer" / "case.nii.gz").array
+        for backend, precision in VARIANTS:
+            what, output = f"mtann segment, {backend} {precision}", root / f"{backend}-{precision}"
+            command = own_command(folder, root / "images", output, backend, precision)
+            found.setdefault(what, []).append(timed(command, root))
+            maps[what] = read_volume(output / "segmentation.nii.gz").array
+    rows = []
+    for what, runs in found.items():
+        ratios = [theirs / own for (theirs, _), (own, _) in zip(found[peer], runs, strict=True)]
+        rows.append(
+            {
+                "what": what,
+                "seconds": [round(seconds, 2) for seconds, _ in runs],
+                "times": [round(one, 3) for one in (float(np.median(ratios)), min(ratios), max(ratios))],
+                "gibibytes": round(max(held for _, held in runs), 3),
+                "dice_with_peer": dice(maps[what], maps[peer]),
+            }
+        )
     return rows
 
 
@@ -212,6 +255,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mirror", action="store_true")
     parser.add_argument("--around", action="store_true")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is run")
     parser.add_argument("--weights", type=Path, default=Path(tempfile.gettempdir()) / "unet_speed.pt")
     parser.add_argument("--teach-only", action="store_true", help="only make the weights")
     arguments = parser.parse_args()
@@ -223,7 +267,7 @@ def main() -> int:
         if arguments.around:
             rows = around(root, arguments.weights)
         else:
-            rows = side_by_side(root, arguments.weights, arguments.mirror)
+            rows = side_by_side(root, arguments.weights, arguments.mirror, arguments.rounds)
     print(json.dumps(rows, indent=2))
     return 0
 

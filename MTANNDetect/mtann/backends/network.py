@@ -13,6 +13,7 @@ network needs to be converted is also kept in the user's cache folder. Calls fro
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,21 @@ CompiledNetwork = Callable[[Block], torch.Tensor]
 _TYPES: dict[ChosenPrecision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+@dataclass(frozen=True)
+class NamedNetwork:
+    """A network that is built only if it has to be: one that was converted before is found by its name.
+
+    Attributes:
+        name: Tells it from every other network, weights included.
+        build: Builds it.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+
+
 def compile_network(
-    module: nn.Module,
+    network: nn.Module | NamedNetwork,
     example_shape: Sequence[int],
     computation: Computation,
     *,
@@ -40,9 +54,9 @@ def compile_network(
     In fp32 it agrees with the module evaluated by torch to 1e-4 on outputs of order 1. TF32 stays off.
 
     Args:
-        module: One tensor in, one tensor out. It is put into evaluation mode and, for torch, moved to the device. Its
-            class, ``repr`` and weights must tell it from every other module: they are the caches' key, so whatever else
-            changes its answers belongs into ``extra_repr``.
+        network: One tensor in, one tensor out. It is put into evaluation mode and, for torch, moved to the device. A
+            module's class, ``repr`` and weights must tell it from every other one: they are the caches' key, so
+            whatever else changes its answers belongs into ``extra_repr``.
         example_shape: Shape of every block, batch first. A batch of another size is another shape: compile both.
         computation: What :func:`mtann.backends.computation.choose_computation` chose.
         trace_shape: A smaller shape that the module takes as well. OpenVINO converts a module by running it once, which
@@ -52,12 +66,12 @@ def compile_network(
     Raises:
         ValueError: A call's block has another shape.
     """
-    module.eval()
     if computation.backend == "openvino":
         from mtann.backends.openvino_network import compiled
 
-        return compiled(module, tuple(example_shape), computation.precision, tuple(trace_shape or example_shape))
-    return _torch_network(module, tuple(example_shape), computation)
+        return compiled(network, tuple(example_shape), computation.precision, tuple(trace_shape or example_shape))
+    module = network.build() if isinstance(network, NamedNetwork) else network
+    return _torch_network(module.eval(), tuple(example_shape), computation)
 
 
 def _torch_network(module: nn.Module, shape: tuple[int, ...], computation: Computation) -> CompiledNetwork:

@@ -12,6 +12,7 @@ from mtann.commands.cohort import Outcome, run_cohort
 from mtann.commands.console import Console
 from mtann.commands.inputs import add_images, named_files
 from mtann.commands.options import add_backend, add_common, add_device, add_settings, read_settings
+from mtann.commands.reading import CaseReader
 from mtann.commands.resume import is_done, request_of
 from mtann.commands.table import candidate_table, given_remarks
 from mtann.detection.candidate import DetectionResult
@@ -26,7 +27,6 @@ from mtann.report.documents import result_document
 from mtann.report.save import RESULT_FOLDER, save_result
 from mtann.settings import DetectionSettings, ExplanationSettings, make_settings
 from mtann.uncertain import measure_uncertainty
-from mtann.volume_io import read_volume
 
 
 @dataclass(frozen=True)
@@ -122,15 +122,16 @@ class Looking:
         if not arguments.cases:
             recover_folder(arguments.output, RESULT_FOLDER)
             check_output(arguments.output, RESULT_FOLDER)
+        reader = CaseReader(arguments)
         bundle = open_model(arguments.model)
         settings = read_settings(arguments, bundle.card.detection)
         how_to_explain(arguments)  # refuses what cannot be, before the work
-        return self._many(bundle, settings) if arguments.cases else self._one(bundle, settings)
+        return self._many(bundle, settings, reader) if arguments.cases else self._one(bundle, settings, reader)
 
-    def _one(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
+    def _one(self, bundle: ModelBundle, settings: DetectionSettings, reader: CaseReader) -> int:
         arguments, console = self.arguments, self.console
         case = CaseFiles("", "", named_files(arguments.images, arguments.channel, bundle.card), arguments.mask)
-        result = self._result(bundle, settings, case, self.open(case), arguments.output)
+        result = self._result(bundle, settings, case, reader, self.open(case), arguments.output)
         console.say(candidate_table(result.candidates, given_remarks(result.candidates)))
         console.say(
             f"{len(result.reported)} of {len(result.candidates)} candidates reach the threshold "
@@ -141,12 +142,17 @@ class Looking:
         return 0
 
     def _result(
-        self, bundle: ModelBundle, settings: DetectionSettings, case: CaseFiles, task: Task, output: Path
+        self,
+        bundle: ModelBundle,
+        settings: DetectionSettings,
+        case: CaseFiles,
+        reader: CaseReader,
+        task: Task,
+        output: Path,
     ) -> DetectionResult:
         arguments, console = self.arguments, self.console
         console.progress(Progress("read", 0.0, "Reading images"))
-        volumes = {name: read_volume(file, arguments.series) for name, file in case.channels.items()}
-        mask = read_volume(case.mask, arguments.series) if case.mask else None
+        volumes, mask = reader.read(case)
         how = how_to_explain(arguments)
         prepared = None
         if how is not None:
@@ -180,9 +186,10 @@ class Looking:
         console.end_progress()
         return result
 
-    def _many(self, bundle: ModelBundle, settings: DetectionSettings) -> int:
+    def _many(self, bundle: ModelBundle, settings: DetectionSettings, reader: CaseReader) -> int:
         arguments = self.arguments
         cases = read_case_list(arguments.cases, bundle.card.channel_names, self.needs)
+        reader.follow(cases)
 
         def work(case: CaseFiles, output: Path) -> Outcome | None:
             threshold = resolve_threshold(bundle.card, arguments.threshold, arguments.operating_point).value
@@ -190,7 +197,7 @@ class Looking:
             request = request_of(bundle, settings, case, threshold, arguments.series, task.inputs)
             if is_done(output, request, how_to_explain(arguments), arguments.uncertainty):
                 return None
-            result = self._result(bundle, settings, case, task, output)
+            result = self._result(bundle, settings, case, reader, task, output)
             below = len(result.candidates) - len(result.reported)
             message = f"{len(result.reported)} reported, {below} below the threshold"
             return {"reported": len(result.reported), "message": message}

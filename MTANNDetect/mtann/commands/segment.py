@@ -11,6 +11,7 @@ from mtann.commands.cohort import Outcome, run_cohort
 from mtann.commands.console import Console
 from mtann.commands.inputs import add_images, named_files
 from mtann.commands.options import add_backend, add_common, add_device
+from mtann.commands.reading import CaseReader
 from mtann.commands.resume import image_hash
 from mtann.errors import SettingsError
 from mtann.given_files import hash_given, read_given
@@ -24,7 +25,6 @@ from mtann.segmentation.likelihood import resolve_segmentation
 from mtann.segmentation.result import SegmentationSettings
 from mtann.segmentation.segment import open_segmenter, segment
 from mtann.settings import make_settings
-from mtann.volume_io import read_volume
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,11 +90,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         recover_folder(arguments.output, SEGMENTATION_FOLDER)
         check_output(arguments.output, SEGMENTATION_FOLDER)
     settings = _settings(arguments)
+    reader = CaseReader(arguments)
     console.progress(Progress("read", 0.0, "Opening the model"))
     bundle = open_segmenter(arguments.model, settings.folds)
     if isinstance(bundle.card, ModelCard):
         resolve_segmentation(bundle.card, settings.threshold)  # refuses what cannot be, before the images are read
-    segmenting = _Segmenting(arguments, console, bundle, settings)
+    segmenting = _Segmenting(arguments, console, bundle, settings, reader)
     return segmenting.many() if arguments.cases else segmenting.one()
 
 
@@ -106,6 +107,7 @@ class _Segmenting:
     console: Console
     bundle: ModelBundle[Any]
     settings: SegmentationSettings
+    reader: CaseReader
 
     def one(self) -> int:
         arguments, console = self.arguments, self.console
@@ -126,6 +128,7 @@ class _Segmenting:
         arguments = self.arguments
         needs = () if arguments.around is None else ("candidates",)
         cases = read_case_list(arguments.cases, self.bundle.card.channel_names, needs)
+        self.reader.follow(cases)
         return run_cohort(cases, arguments.output, SEGMENTATION_FOLDER, self.console, self._one_of_many)
 
     def _one_of_many(self, case: CaseFiles, output: Path) -> Outcome | None:
@@ -139,12 +142,12 @@ class _Segmenting:
         around_file = self._around(case)
         around = None if around_file is None else read_given(around_file, series=arguments.series)
         console.progress(Progress("read", 0.0, "Reading images"))
-        volumes = {name: read_volume(file, arguments.series) for name, file in case.channels.items()}
+        volumes, mask = self.reader.read(case)
         result = segment(
             volumes,
             self.bundle,
             self.settings,
-            mask=read_volume(case.mask, arguments.series) if case.mask else None,
+            mask=mask,
             around=around,
             progress=console.progress,
         )

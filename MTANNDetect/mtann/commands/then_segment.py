@@ -13,6 +13,7 @@ from mtann.commands.cohort import Outcome, run_cohort
 from mtann.commands.console import Console
 from mtann.commands.looking import how_to_explain
 from mtann.commands.options import read_settings
+from mtann.commands.reading import CaseReader
 from mtann.commands.resume import has_extras, image_hash
 from mtann.commands.table import candidate_table
 from mtann.errors import SettingsError
@@ -31,7 +32,6 @@ from mtann.uncertain import measure_uncertainty
 from mtann.unets.likelihood_channel import likelihood_warning
 from mtann.unets.two_stage import TwoStageResult, detect_then_segment, open_unet, unet_names
 from mtann.unets.two_stage_files import TWO_STAGE_FOLDER, save_two_stage
-from mtann.volume_io import read_volume
 
 
 def add_then_segment(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +52,10 @@ def run_then_segment(arguments: argparse.Namespace, console: Console) -> int:
     if not arguments.cases:
         recover_folder(arguments.output, TWO_STAGE_FOLDER)
         check_output(arguments.output, TWO_STAGE_FOLDER)
+    reader = CaseReader(arguments)
     bundle, unet = open_model(arguments.model), open_unet(arguments.then_segment)
     settings = read_settings(arguments, bundle.card.detection)
-    stages = _TwoStages(arguments, console, bundle, unet, settings)
+    stages = _TwoStages(arguments, console, bundle, unet, settings, reader)
     return stages.many() if arguments.cases else stages.one()
 
 
@@ -67,6 +68,7 @@ class _TwoStages:
     bundle: ModelBundle[ModelCard]
     unet: ModelBundle[UNetCard]
     settings: DetectionSettings
+    reader: CaseReader
 
     def one(self) -> int:
         arguments, console = self.arguments, self.console
@@ -88,6 +90,7 @@ class _TwoStages:
         arguments = self.arguments
         columns = case_columns(arguments.cases)
         cases = read_case_list(arguments.cases, _needed(self.bundle.card, self.unet.card, columns))
+        self.reader.follow(cases)
         return run_cohort(cases, arguments.output, TWO_STAGE_FOLDER, self.console, self._one_of_many)
 
     def _one_of_many(self, case: CaseFiles, output: Path) -> Outcome | None:
@@ -101,8 +104,7 @@ class _TwoStages:
     def _run(self, case: CaseFiles, output: Path) -> TwoStageResult:
         arguments, console, bundle = self.arguments, self.console, self.bundle
         console.progress(Progress("read", 0.0, "Reading images"))
-        volumes = {name: read_volume(path, arguments.series) for name, path in case.channels.items()}
-        mask = read_volume(case.mask, arguments.series) if case.mask else None
+        volumes, mask = self.reader.read(case)
         result = detect_then_segment(
             volumes,
             bundle,

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # its optimize takes long to load and is seldom needed: scipy loads it at the first use
 from pydantic import Field, model_validator
-from scipy.optimize import isotonic_regression, minimize, minimize_scalar
 from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from mtann.settings import Positive, Settings
@@ -117,7 +117,9 @@ def fit_platt(scores: FloatArray, on_lesion: npt.NDArray[np.bool_], chosen_on: s
         return float(value), np.array([np.sum(error * x), np.sum(error)])
 
     start = np.array([1.0, np.log((lesions + 1) / (others + 1))])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)], tol=1e-12).x
+    found = scipy.optimize.minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)], tol=1e-12
+    ).x
     slope = float(found[0]) / spread
     return PlattCalibration(
         slope=slope,
@@ -133,7 +135,7 @@ def fit_isotonic(scores: FloatArray, on_lesion: npt.NDArray[np.bool_], chosen_on
     distinct, place = np.unique(scores, return_inverse=True)
     counts = np.bincount(place.ravel())
     share = np.bincount(place.ravel(), weights=on_lesion) / counts
-    level = np.clip(isotonic_regression(share, weights=counts).x, 0.0, 1.0)
+    level = np.clip(scipy.optimize.isotonic_regression(share, weights=counts).x, 0.0, 1.0)
     # Only the ends of level stretches shape the curve.
     ends = np.flatnonzero(np.r_[True, np.diff(level) != 0] | np.r_[np.diff(level) != 0, True])
     return IsotonicCalibration(
@@ -165,5 +167,5 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, cases: int, ch
         return -float((logsumexp(each, axis=0) - np.log(len(values))).mean())
 
     ends = (np.log(LEAST_TEMPERATURE), np.log(MOST_TEMPERATURE))
-    found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-8})
+    found = scipy.optimize.minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-8})
     return TemperatureCalibration(temperature=float(np.exp(found.x)), cases=cases, chosen_on=chosen_on)

@@ -1,10 +1,12 @@
 """The networks of a U-Net model: into a bundle, and out of it."""
 
 from collections.abc import Mapping
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtann.backends.network import NamedNetwork
 from mtann.errors import ModelError
 from mtann.models.bundle import ModelBundle, complete_bundle
 from mtann.models.unet_card import UNetCard, prefix
@@ -41,6 +43,14 @@ def make_unet_bundle(card: UNetCard, states: Mapping[tuple[str, str], State]) ->
             "failed. Train it again, or use another fold."
         )
     return complete_bundle(card, weights)
+
+
+def named_unet_network(bundle: ModelBundle[UNetCard], configuration: str, fold: str) -> NamedNetwork:
+    """One trained network, built when it is needed: :func:`unet_network`."""
+    # All that it is made of: the rest of the card says how it is used.
+    shape = bundle.card.plan.configuration(configuration).architecture.model_dump_json()
+    name = f"{bundle.card.weights_sha256} {prefix(configuration, fold)} {shape}"
+    return NamedNetwork(name, cache(partial(unet_network, bundle, configuration, fold)))
 
 
 def unet_network(bundle: ModelBundle[UNetCard], configuration: str, fold: str) -> "torch.nn.Module":

@@ -1,5 +1,6 @@
 """Every network by name: an explicit table, nothing is looked up by a dotted path."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ class NetworkEntry:
         summary: What it is, in one line.
         patches: What patch it can work on.
         deep_supervision: Whether it answers at several resolutions in training.
+        convolutional: Whether it takes blocks of any size that its strides divide, and computes alike on all.
     """
 
     builder: Builder
@@ -31,6 +33,7 @@ class NetworkEntry:
     summary: str
     patches: str
     deep_supervision: bool = False
+    convolutional: bool = False
 
 
 def _plain(
@@ -55,8 +58,10 @@ def _single(build: Callable[[Architecture, int, int, Sequence[int]], nn.Module])
 
 
 NETWORKS: dict[str, NetworkEntry] = {
-    "plain_unet": NetworkEntry(_plain, "MTANNDetect", "nnU-Net's plain U-Net", "any planned", True),
-    "residual_unet": NetworkEntry(_residual, "MTANNDetect", "nnU-Net's residual-encoder U-Net", "any planned", True),
+    "plain_unet": NetworkEntry(_plain, "MTANNDetect", "nnU-Net's plain U-Net", "any planned", True, True),
+    "residual_unet": NetworkEntry(
+        _residual, "MTANNDetect", "nnU-Net's residual-encoder U-Net", "any planned", True, True
+    ),
     "attention_unet": NetworkEntry(
         _single(monai.attention_unet), "MONAI", "U-Net with attention gates (Oktay 2018)", "any planned"
     ),
@@ -84,6 +89,14 @@ def find_network(name: str) -> NetworkEntry:
     if name not in NETWORKS:
         raise SettingsError(f"There is no network '{name}'. Use one of: {', '.join(NETWORKS)}.")
     return NETWORKS[name]
+
+
+def smallest_block(architecture: Architecture, patch_size: Sequence[int]) -> tuple[int, ...]:
+    """The smallest block to try a network on, two voxels wide at its coarsest; its patch, if it takes no other."""
+    if not find_network(architecture.network).convolutional:
+        return tuple(patch_size)
+    steps = [math.prod(along) for along in zip(*architecture.strides, strict=True)]
+    return tuple(min(size, 2 * step) for size, step in zip(patch_size, steps, strict=True))
 
 
 def build_network(

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from mtann.backends.computation import Computation
-from mtann.backends.network import CompiledNetwork, compile_network
+from mtann.backends.network import CompiledNetwork, NamedNetwork, compile_network
 from mtann.inference.answers import Answers, Network, mirrorings
 from mtann.inference.labels import Block, blocks
 from mtann.inference.tiles import TileGrid, Triple, make_tiles
 from mtann.inference.window import SlidingWindow
 from mtann.models.bundle import ModelBundle
-from mtann.models.unet_bundle import unet_network
+from mtann.models.unet_bundle import named_unet_network
 from mtann.models.unet_card import UNetCard
+from mtann.networks.registry import smallest_block
 from mtann.preprocess.resize import Resize
 from mtann.preprocess.unet import UNetCase
 from mtann.progress import Run
@@ -96,20 +97,21 @@ class Stage:
         voxels = int(torch.Size(patch).numel())
         most = _BATCH_VOXELS.get(self.computation.device, _BATCH_VOXELS_ELSEWHERE) // voxels
         batch = max(1, min(most, tiles * len(self.mirrorings)))
+        smallest = smallest_block(configuration.architecture, patch)
         networks = [
-            _any_batch(unet_network(self.bundle, self.name, fold), batch, self.computation) for fold in self.folds
+            _any_batch(named_unet_network(self.bundle, self.name, fold), batch, self.computation, smallest)
+            for fold in self.folds
         ]
         return Answers(networks, configuration.dimensions, (), batch, asked, self.mirrorings)
 
 
-def _any_batch(module: torch.nn.Module, most: int, computation: Computation) -> Network:
+def _any_batch(network: NamedNetwork, most: int, computation: Computation, smallest: Sequence[int]) -> Network:
     """A network that takes up to ``most`` patches. OpenVINO compiles for one number: others go one by one."""
     ready: dict[torch.Size, CompiledNetwork] = {}
 
     def compiled(shape: torch.Size) -> CompiledNetwork:
-        # Kept here, since finding a compiled network again means to look at all of its weights.
         if shape not in ready:
-            ready[shape] = compile_network(module, shape, computation)
+            ready[shape] = compile_network(network, shape, computation, trace_shape=(1, shape[1], *smallest))
         return ready[shape]
 
     def evaluate(patches: torch.Tensor) -> torch.Tensor:

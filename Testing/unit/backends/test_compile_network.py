@@ -9,8 +9,10 @@ from torch import nn
 
 from mtann.backends import converted, openvino_network
 from mtann.backends.computation import Computation
-from mtann.backends.network import compile_network
+from mtann.backends.network import NamedNetwork, compile_network
 from mtann.backends.openvino_network import forget_compiled
+from mtann.networks.registry import build_network
+from mtann.planning.plan import Architecture
 
 SHAPE = (2, 3, 8, 12, 10)
 
@@ -125,6 +127,37 @@ def test_a_converted_network_is_found_again_by_the_next_process(own_cache, every
     np.testing.assert_allclose(
         compile_network(module, SHAPE, on("openvino"))(inputs), reference(module, inputs), atol=1e-4
     )
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_a_named_network_is_built_when_it_is_needed_only(own_cache, every_network_is_large, backend):
+    built = []
+    network = NamedNetwork("a name", lambda: built.append(1) or small_network())
+    for _ in range(2):
+        forget_compiled()
+        answer = compile_network(network, SHAPE, on(backend))(block())
+        np.testing.assert_allclose(answer, reference(small_network(), block()), atol=1e-4)
+    assert len(built) == (2 if backend == "torch" else 1)
+
+
+@pytest.mark.parametrize("trace_shape", [None, (1, 3, 4, 8, 8)])
+def test_a_u_net_converted_answers_as_torch_does(own_cache, trace_shape):
+    """Its transposed convolutions are merged on the way, on whatever block it is traced."""
+    architecture = Architecture(
+        features=(8, 16, 16),
+        kernel_sizes=((3, 3, 3),) * 3,
+        strides=((1, 1, 1), (2, 2, 2), (1, 2, 2)),
+        encoder_blocks=(1, 1, 1),
+        decoder_convolutions=(1, 2),
+    )
+    torch.manual_seed(0)
+    network = build_network(architecture, 3, 2, (8, 12, 12)).eval()
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    inputs = block(0, (2, 3, 8, 12, 12))
+    answer = compile_network(network, inputs.shape, on("openvino"), trace_shape=trace_shape)(inputs)
+    np.testing.assert_allclose(answer, reference(network, inputs), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["network.bin", "network.xml", "sha256.json"])

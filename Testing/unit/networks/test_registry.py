@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mtann.errors import SettingsError
-from mtann.networks.registry import NETWORKS, build_network, find_network
+from mtann.networks.registry import NETWORKS, build_network, find_network, smallest_block
 from mtann.planning.plan import Architecture
 
 MONAI = [name for name, entry in NETWORKS.items() if entry.source == "MONAI"]
@@ -80,3 +80,22 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 
 def test_the_networks_that_were_promised_are_there():
     assert {"attention_unet", "unet_plus_plus", "segresnet", "swin_unetr", "unetr"} == set(MONAI)
+
+
+def test_the_smallest_block_is_two_voxels_wide_at_the_coarsest_stage():
+    # Twice down by (1, 2, 2): the coarsest stage is once, 4 and 4 times as coarse.
+    assert smallest_block(architecture("plain_unet", 3, coarse_axis=True), (40, 56, 6)) == (2, 8, 6)
+    assert smallest_block(architecture("residual_unet", 2), (64, 48)) == (8, 8)
+
+
+def test_what_takes_one_size_only_is_tried_on_its_patch():
+    assert smallest_block(architecture("unetr", 3), (32, 32, 32)) == (32, 32, 32)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in NETWORKS.items() if entry.convolutional])
+def test_convolutional_networks_answer_on_their_smallest_block(name):
+    shape = architecture(name, 3)
+    smallest = smallest_block(shape, (32, 32, 32))
+    network = build_network(shape, 2, 3, (32, 32, 32)).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 2, *smallest)).shape == (1, 3, *smallest)
