@@ -59,7 +59,7 @@ DETECTION = DetectionSettings(join_fraction=0.3)
 """A rim answers in pieces. Between pieces of one lesion the likelihood fell to 0.3 of the weaker peak, between lesions
 below 0.25."""
 HIT = CentreRule(tolerance_mm=2.0)
-CHOSEN_ON_COPIES = 8
+CHOSEN_ON_COPIES = 6
 """Thresholds are chosen on so many copies of each background; scanning them takes the most time."""
 WHITE_MATTER = Preprocessing(steps=(BiasCorrection(),), normalisation=percentiles(2, 90, (-0.5, 3.0)))
 """The 90th percentile lies in white matter, however much grey matter differs from it. Sinuses are two to four times as
