@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measuring import write_result
 from scipy import ndimage
 
 from mtann.geometry import Geometry
@@ -202,6 +203,8 @@ def side_by_side(root: Path, weights: Path, mirror: bool, rounds: int) -> list[d
     peer = "nnUNetv2_predict"
     found: dict[str, list[tuple[float, float]]] = {}
     maps = {}
+    # The first use of a model converts its networks, which are kept.
+    first, _ = timed(own_command(folder, root / "images", root / "first", *VARIANTS[-1]), root)
     for _ in range(rounds):
         found.setdefault(peer, []).append(timed(peer_command(folder, root / "images", root / "peer", mirror), root))
         maps[peer] = read_volume(root / "peer" / "case.nii.gz").array
@@ -222,7 +225,7 @@ def side_by_side(root: Path, weights: Path, mirror: bool, rounds: int) -> list[d
                 "dice_with_peer": dice(maps[what], maps[peer]),
             }
         )
-    return rows
+    return [*rows, {"what": "first use, " + " ".join(VARIANTS[-1]), "seconds": [round(first, 2)]}]
 
 
 def around(root: Path, weights: Path) -> list[dict]:
@@ -232,8 +235,11 @@ def around(root: Path, weights: Path) -> list[dict]:
     lines += [f"{LARGE[2] * (1 - part)},{LARGE[1] * 0.5},{LARGE[0] * part},6" for part in (0.25, 0.5, 0.75)]
     (root / "places.csv").write_text("\n".join(lines) + "\n")
     rows, maps, patches = [], [], []
-    for what, more in (("whole", ()), ("around", ("--around", str(root / "places.csv")))):
-        seconds, _ = timed(own_command(folder, root / "images", root / what, "openvino", "bf16", *more), root)
+    variant = VARIANTS[-1]
+    places = ("--around", str(root / "places.csv"))
+    timed(own_command(folder, root / "images", root / "first", *variant, *places), root)  # converts and keeps it
+    for what, more in (("whole", ()), ("around", places)):
+        seconds, _ = timed(own_command(folder, root / "images", root / what, *variant, *more), root)
         document = json.loads((root / what / "segmentation.json").read_text())
         patches.append(document["patches"]["run"])
         maps.append(read_volume(root / what / "segmentation.nii.gz").array)
@@ -268,7 +274,10 @@ def main() -> int:
             rows = around(root, arguments.weights)
         else:
             rows = side_by_side(root, arguments.weights, arguments.mirror, arguments.rounds)
-    print(json.dumps(rows, indent=2))
+    for row in rows:
+        print(row)
+    what = "around" if arguments.around else "mirrored" if arguments.mirror else "plain"
+    write_result(f"unet_speed_{what}", {"rows": rows})
     return 0
 
 
