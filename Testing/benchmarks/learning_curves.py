@@ -131,7 +131,8 @@ def write_plot(
         axes.set_title(titles.get(data, data), loc="left", fontsize=10, color=INK)
         if place == 0:
             axes.set_ylabel("mean sensitivity,\n1/8 to 8 false alarms a case", fontsize=9)
-            axes.legend(loc="best", frameon=False, fontsize=9)
+    # Real lesions are hard for all, so that the last panel has room above.
+    axes.legend(loc="upper left", frameon=False, fontsize=9)
     figure.savefig(path)
 
 
