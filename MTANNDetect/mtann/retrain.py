@@ -23,6 +23,7 @@ from mtann.models.catalogue import open_model
 from mtann.models.provenance import software_versions, training_images
 from mtann.output_folder import check_output
 from mtann.progress import CancelCheck, ProgressCallback, Run
+from mtann.sampling.few import most_turned
 from mtann.sampling.subvolumes import NEGATIVE, Samples, mine_negatives
 from mtann.settings import Device, TrainingSettings, make_settings
 
@@ -78,7 +79,7 @@ def retrain(
     _check(cases, card)
     if output is not None:
         check_output(Path(output), BUNDLE_FOLDER)
-    settings = training or retraining_settings(card)
+    settings = _fitting_into_memory(training or retraining_settings(card), cases)
     plan = TrainingPlan(card.inputs, card.network, settings, card.detection, choose_device(device))
     draft = _describe(start, cases, plan, name or card.name)
     taught = prepare_cases(with_sizes(cases, settings.point_radius_mm), plan, run.part(0.0, 0.3))
@@ -93,6 +94,14 @@ def retrain(
         save_bundle(bundle, output)
     run.report("done", 1.0, f"Model '{bundle.card.name}' is ready")
     return bundle
+
+
+def _fitting_into_memory(settings: TrainingSettings, cases: Sequence[TrainingCase]) -> TrainingSettings:
+    """The settings with no more turned subvolumes than there is room for: they were chosen for other cases."""
+    most = most_turned(sum(len(case.lesions) for case in cases), sum(len(case.non_lesions) for case in cases))
+    if settings.turned_per_region is None or settings.turned_per_region <= most:
+        return settings
+    return settings.model_copy(update={"turned_per_region": most})
 
 
 def _check(cases: Sequence[TrainingCase], card: ModelCard) -> None:

@@ -278,7 +278,9 @@ def _complete(draft: ModelCard, learnt: _Learnt, outside: int) -> ModelCard:
     if points and len(learnt.networks) == 1:
         # Candidates are kept far enough down for a live threshold below any operating point's.
         lowest = min(point.threshold for point in points)
-        detection = detection.model_copy(update={"score_floor": min(detection.score_floor, _FLOOR_SHARE * lowest)})
+        detection = detection.model_copy(
+            update={"score_floor": min(detection.score_floor, _FLOOR_SHARE * lowest, lowest)}
+        )
     update: dict[str, Any] = {
         "operating_points": points,
         "refused_points": learnt.choice.refused,

@@ -1,6 +1,7 @@
 """Retraining: what was added is learnt, what was known is kept."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from mtann.cases import TrainingCase
 from mtann.errors import CancelledError, CasesError
 from mtann.models.bundle import load_bundle
 from mtann.phantoms.shapes import Sphere, sphere_phantom
-from mtann.retrain import retrain, retraining_settings
+from mtann.retrain import _fitting_into_memory, retrain, retraining_settings
 from mtann.sampling.lesions import Lesion
+from mtann.settings import TrainingSettings
 
 DARK = Sphere((8.0, 20.0, 20.0), 4.0, -1.0)
 """A lesion of a kind that the model of bright balls has never seen."""
@@ -88,3 +90,13 @@ def test_what_cannot_be_learnt_is_refused(tmp_path):
     with pytest.raises(CancelledError):
         retrain(ball_model(), [case], output=tmp_path / "model", device="cpu", cancelled=lambda: True)
     assert not list(tmp_path.iterdir())
+
+
+def test_turned_subvolumes_chosen_for_few_lesions_are_fewer_for_many():
+    """They were chosen for five lesions; four hundred rejected candidates with as many each would fill the memory."""
+    chosen = TrainingSettings(task="classification", turned_per_region=4096)
+    many = [SimpleNamespace(lesions=(1,), non_lesions=(1,) * 200)] * 2
+    assert _fitting_into_memory(chosen, many).turned_per_region == 100
+    few = [SimpleNamespace(lesions=(1,), non_lesions=(1,))]
+    assert _fitting_into_memory(chosen, few).turned_per_region == 4096
+    assert _fitting_into_memory(TrainingSettings(), many) == TrainingSettings()

@@ -54,7 +54,7 @@ def compile_network(
     In fp32 it agrees with the module evaluated by torch to 1e-4 on outputs of order 1. TF32 stays off.
 
     Args:
-        network: One tensor in, one tensor out. It is put into evaluation mode and, for torch, moved to the device. A
+        network: One tensor in, one tensor out. For torch it is put into evaluation mode and moved to the device. A
             module's class, ``repr`` and weights must tell it from every other one: they are the caches' key, so
             whatever else changes its answers belongs into ``extra_repr``.
         example_shape: Shape of every block, batch first. A batch of another size is another shape: compile both.

@@ -122,11 +122,11 @@ class Looking:
         if not arguments.cases:
             recover_folder(arguments.output, RESULT_FOLDER)
             check_output(arguments.output, RESULT_FOLDER)
-        reader = CaseReader(arguments)
-        bundle = open_model(arguments.model)
-        settings = read_settings(arguments, bundle.card.detection)
-        how_to_explain(arguments)  # refuses what cannot be, before the work
-        return self._many(bundle, settings, reader) if arguments.cases else self._one(bundle, settings, reader)
+        with CaseReader(arguments) as reader:
+            bundle = open_model(arguments.model)
+            settings = read_settings(arguments, bundle.card.detection)
+            how_to_explain(arguments)  # refuses what cannot be, before the work
+            return self._many(bundle, settings, reader) if arguments.cases else self._one(bundle, settings, reader)
 
     def _one(self, bundle: ModelBundle, settings: DetectionSettings, reader: CaseReader) -> int:
         arguments, console = self.arguments, self.console

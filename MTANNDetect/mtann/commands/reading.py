@@ -22,7 +22,7 @@ _MOST_AHEAD_BYTES = 1 << 30
 
 
 class CaseReader:
-    """Reads images by name of channel, ahead of time where it can.
+    """Reads images by name of channel, ahead of time where it can. Leaving it gives up what nobody has asked for.
 
     Args:
         arguments: Of a command with images, ``--channel``, ``--mask`` and ``--series``. Their files are begun at once.
@@ -35,6 +35,12 @@ class CaseReader:
         self._next: dict[str, CaseFiles] = {}
         named = [text.partition("=")[2] for text in arguments.channel]
         self._begin(Path(name) for name in (*arguments.images, *named, arguments.mask) if name)
+
+    def __enter__(self) -> "CaseReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def follow(self, cases: Sequence[CaseFiles]) -> None:
         """Tell which cases will be read, in order."""
@@ -51,9 +57,9 @@ class CaseReader:
         for path in self._begun.keys() - set(files):
             self._begun.pop(path).cancel()
         self._begin(files)
-        volumes = {name: self._begun[path].result() for name, path in case.channels.items()}
-        mask = self._begun[case.mask].result() if case.mask else None
-        self._begun.clear()
+        begun, self._begun = self._begun, {}
+        volumes = {name: begun[path].result() for name, path in case.channels.items()}
+        mask = begun[case.mask].result() if case.mask else None
         if case.case in self._next and sum(volume.array.nbytes for volume in volumes.values()) <= _MOST_AHEAD_BYTES:
             self._begin(_files(self._next[case.case]))
         return volumes, mask

@@ -90,13 +90,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         recover_folder(arguments.output, SEGMENTATION_FOLDER)
         check_output(arguments.output, SEGMENTATION_FOLDER)
     settings = _settings(arguments)
-    reader = CaseReader(arguments)
-    console.progress(Progress("read", 0.0, "Opening the model"))
-    bundle = open_segmenter(arguments.model, settings.folds)
-    if isinstance(bundle.card, ModelCard):
-        resolve_segmentation(bundle.card, settings.threshold)  # refuses what cannot be, before the images are read
-    segmenting = _Segmenting(arguments, console, bundle, settings, reader)
-    return segmenting.many() if arguments.cases else segmenting.one()
+    with CaseReader(arguments) as reader:
+        console.progress(Progress("read", 0.0, "Opening the model"))
+        bundle = open_segmenter(arguments.model, settings.folds)
+        if isinstance(bundle.card, ModelCard):
+            resolve_segmentation(bundle.card, settings.threshold)  # refuses what cannot be, before the work
+        segmenting = _Segmenting(arguments, console, bundle, settings, reader)
+        return segmenting.many() if arguments.cases else segmenting.one()
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,11 @@ def run_then_segment(arguments: argparse.Namespace, console: Console) -> int:
     if not arguments.cases:
         recover_folder(arguments.output, TWO_STAGE_FOLDER)
         check_output(arguments.output, TWO_STAGE_FOLDER)
-    reader = CaseReader(arguments)
-    bundle, unet = open_model(arguments.model), open_unet(arguments.then_segment)
-    settings = read_settings(arguments, bundle.card.detection)
-    stages = _TwoStages(arguments, console, bundle, unet, settings, reader)
-    return stages.many() if arguments.cases else stages.one()
+    with CaseReader(arguments) as reader:
+        bundle, unet = open_model(arguments.model), open_unet(arguments.then_segment)
+        settings = read_settings(arguments, bundle.card.detection)
+        stages = _TwoStages(arguments, console, bundle, unet, settings, reader)
+        return stages.many() if arguments.cases else stages.one()
 
 
 @dataclass(frozen=True)

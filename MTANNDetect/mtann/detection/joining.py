@@ -68,8 +68,9 @@ def join_pieces(
 
     Two are connected where the likelihood between them stays above a fraction of the weaker one's peak. Those that are
     connected, one by one, become one candidate if together they close round a hole or are far from convex, and lie
-    round their middle; its outline is that of all its pieces, with holes filled. If they do not, the largest part of
-    them that does is joined, as a rim without the vessel that it touches.
+    round their middle; its outline is that of all its pieces, with holes filled. If they do not, the largest part is
+    joined that does so once one piece is left out, as a rim without the vessel that it touches; or else parts that are
+    connected more closely.
 
     Args:
         labels: Value k is the k-th piece; changed where pieces are joined.
@@ -127,8 +128,10 @@ class _Joining:
                 if lesion:
                     yield lesion
                 rest = sorted(set(group) - set(lesion))
-                if len(rest) > 1 and fraction * _CLOSER < NOTHING_JOINED:
-                    waiting.append((rest, fraction * _CLOSER))
+                # What a lesion is taken from may hold another; of a set that holds none, closer parts are tried.
+                closer = fraction if lesion else fraction * _CLOSER
+                if len(rest) > 1 and closer < NOTHING_JOINED:
+                    waiting.append((rest, closer))
 
     def write(self, group: Sequence[int], value: int) -> None:
         """Write the outline of a group into the label map, with the holes that it closes round."""
@@ -159,6 +162,7 @@ class _Joining:
             return list(group)
         found: list[int] = []
         for number in group:
+            self._run.check()
             for part in _parts([other for other in group if other != number], connected):
                 if len(part) > len(found) and self._is_lesion(part):
                     found = part

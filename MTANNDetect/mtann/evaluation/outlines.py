@@ -37,17 +37,20 @@ def shared_voxels(first: Volume, second: Volume) -> int:
 def in_a_hole(place_lps_mm: Triple, outline: Volume) -> bool:
     """Whether a place lies in a hole of an outline, as the dark core of a lesion of which only the rim is outlined.
 
-    A hole is enclosed on all sides (6 neighbours). Of an outline in a single slice, or in thick slices, it is one that
-    is enclosed within its slice (4 neighbours).
+    A hole is enclosed on all sides (6 neighbours). Of an outline in a single slice, or in thick slices, along whichever
+    axis, it is one that is enclosed within its slice (4 neighbours).
     """
     inside = outline.array != 0
     place = np.round(outline.geometry.index_from_lps(place_lps_mm)).astype(np.int64)
     if np.any(place < 0) or np.any(place >= inside.shape) or inside[tuple(place)]:
         return False
-    dz, *in_plane = outline.geometry.spacing_zyx_mm
-    flat = np.count_nonzero(inside.any(axis=(1, 2))) == 1 or dz > _THICK * min(in_plane)
-    if flat and ndimage.binary_fill_holes(inside[place[0]])[tuple(place[1:])]:
-        return True
+    spacing = outline.geometry.spacing_zyx_mm
+    for axis in range(3):
+        occupied = np.count_nonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
+        if occupied == 1 or spacing[axis] > _THICK * min(spacing):
+            slice_filled = ndimage.binary_fill_holes(inside.take(place[axis], axis))
+            if slice_filled[tuple(np.delete(place, axis))]:
+                return True
     return bool(ndimage.binary_fill_holes(inside)[tuple(place)])
 
 

@@ -11,7 +11,8 @@ from mtann.settings import TrainingSettings
 FEW_LESIONS = 20
 """Below so many, lesions show themselves in too few directions, sizes and contrasts."""
 _TURNED, _MOST_TURNED = 40_000, 4096
-"""Turned subvolumes of all lesions, and as many of all non-lesions: about 100 MB with one channel and two levels."""
+"""Turned subvolumes of all lesions or of all non-lesions, whichever are more: about 100 MB with one channel and two
+levels."""
 _INTENSITY_VARIATION = 0.5
 
 
@@ -23,7 +24,12 @@ def for_classification(training: TrainingSettings, lesions: int, non_lesions: in
     few = lesions < FEW_LESIONS
     update: dict[str, int | float] = {"mining_rounds": 0}
     if few and training.turned_per_region is None:
-        update["turned_per_region"] = min(_MOST_TURNED, _TURNED // max(lesions, non_lesions, 1))
+        update["turned_per_region"] = most_turned(lesions, non_lesions)
     if few and training.intensity_variation is None:
         update["intensity_variation"] = _INTENSITY_VARIATION
     return training.model_copy(update=update)
+
+
+def most_turned(lesions: int, non_lesions: int) -> int:
+    """How many turned subvolumes a region there is room for."""
+    return min(_MOST_TURNED, _TURNED // max(lesions, non_lesions, 1))

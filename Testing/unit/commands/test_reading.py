@@ -105,3 +105,39 @@ def test_what_cannot_be_read_is_told_for_its_own_case_only(cases):
     with pytest.raises(ImageError, match="twoa"):
         reader.read(cases[1])
     assert float(reader.read(cases[2])[0]["a"].array[0, 0, 0]) == 20
+
+
+def test_a_failure_is_not_kept_for_the_next_case(cases, monkeypatch):
+    """Cases may share an image, such as a mask, and a network drive may fail once."""
+    shared = cases[1].mask
+    together = [CaseFiles(case.case, case.case, case.channels, shared) for case in cases]
+    failures = ["the drive is gone"]
+    read = reading.read_volume
+
+    def failing(path, series=None):
+        if path == shared and failures:
+            raise ImageError(failures.pop())
+        return read(path, series)
+
+    monkeypatch.setattr(reading, "read_volume", failing)
+    reader = CaseReader(given())
+    reader.follow(together)
+    with pytest.raises(ImageError, match="the drive is gone"):
+        reader.read(together[0])
+    assert reader.read(together[1])[1] is not None
+
+
+def test_leaving_gives_up_what_waits_to_be_read(cases, monkeypatch):
+    go_on, asked = threading.Event(), []
+
+    def waiting(path, series=None):
+        asked.append(path.name)
+        go_on.wait(10)
+
+    monkeypatch.setattr(reading, "read_volume", waiting)
+    files = [str(file) for case in cases for file in case.channels.values()]
+    with CaseReader(given(images=files)) as reader:
+        pass
+    go_on.set()
+    reader._pool.shutdown(wait=True)
+    assert len(asked) <= 2

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from mtann.detection import joining
 from mtann.detection.find import find_candidates
 from mtann.detection.joining import NOTHING_JOINED
+from mtann.detection.peaks import Peak
+from mtann.progress import Run
 from mtann.settings import DetectionSettings
 
 from .test_peaks import ball, grid_of
@@ -147,3 +150,22 @@ def test_every_candidate_has_its_number_in_the_map():
     assert set(np.unique(labels)) - {0} == {candidate.id for candidate in candidates}
     # Joining adds to outlines and takes from none.
     assert (labels[apart > 0] > 0).all()
+
+
+def test_a_set_from_which_a_lesion_was_taken_may_hold_another(monkeypatch):
+    """Two pairs and a bridge between them; at such a fraction nothing closer can be tried."""
+    bridge = {(0, 1), (1, 2), (2, 3), (3, 4)}
+
+    def connections(self, numbers, fraction):
+        matrix = np.zeros((5, 5), dtype=bool)
+        for first, second in bridge:
+            matrix[first, second] = first in numbers and second in numbers
+        return matrix
+
+    monkeypatch.setattr(joining._Joining, "_connections", connections)
+    monkeypatch.setattr(joining._Joining, "_is_lesion", lambda self, group: set(group) in ({0, 1}, {3, 4}))
+    values = np.arange(1, 6, dtype=np.uint16).reshape(1, 1, 5)
+    pieces = [joining.Piece(Peak((0, 0, x), 1.0, 0.5, 0.9), (0, 0, x), np.zeros(3)) for x in range(5)]
+    likelihood = np.ones((1, 1, 5), dtype=np.float32)
+    found = joining._Joining(values, pieces, likelihood, grid_of(likelihood), 0.9, Run()).lesions()
+    assert sorted(map(tuple, found)) == [(0, 1), (3, 4)]

@@ -5,6 +5,7 @@ import pytest
 
 from mtann.errors import CasesError, SettingsError
 from mtann.evaluation.matching import match_found
+from mtann.evaluation.outlines import in_a_hole
 from mtann.evaluation.rules import CentreRule, DilatedRule, Luna16Rule, OverlapRule, read_rule
 from mtann.evaluation.study import Found
 from mtann.geometry import Geometry
@@ -120,6 +121,19 @@ def test_a_ring_in_a_slice_encloses_its_core_and_a_pipe_does_not(slices, thickne
     z = (slices[0] + slices[1] - 1) / 2 * thickness
     got = hits(found((6, 6, z, 0.9), (14, 6, z, 0.5), (-3, 6, z, 0.4)), [ring], CentreRule()).hits
     assert got == ((0 if hit else None), None, None)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_are_those_of_the_thick_axis_however_the_image_is_stored(axis):
+    walls = np.ones((3, 9, 9), dtype=np.uint8)
+    walls[:, 1:-1, 1:-1] = 0
+    spacing = [1.0, 1.0, 1.0]
+    spacing[axis] = 5.0
+    array = np.moveaxis(walls, 0, axis)
+    grid = Geometry(array.shape, tuple(reversed(spacing)), (0.0, 0.0, 0.0))
+    (lesion,) = lesions_from_label_map(Volume(array, grid))
+    middle = tuple(np.array(grid.lps_from_index((np.array(array.shape) - 1) / 2)))
+    assert in_a_hole(middle, lesion.outline)
 
 
 def test_touching_lesions_are_one_component_and_two_instances():
