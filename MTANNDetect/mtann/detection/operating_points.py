@@ -67,6 +67,20 @@ def point_at(
     scores = np.concatenate([lesions[np.isfinite(lesions)], alarms])
     below = scores[scores < lowest]
     threshold = (lowest + float(below.max())) / 2 if len(below) else lowest
+    return point_of_threshold(name, threshold, lesion_scores, false_alarm_scores, chosen_on, chosen_by)
+
+
+def point_of_threshold(
+    name: str,
+    threshold: float,
+    lesion_scores: Sequence[Sequence[float]],
+    false_alarm_scores: Sequence[Sequence[float]],
+    chosen_on: str,
+    chosen_by: str,
+) -> OperatingPoint:
+    """The operating point of a threshold, with what it keeps."""
+    lesions = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in lesion_scores])
+    alarms = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in false_alarm_scores])
     return OperatingPoint(
         name=name,
         threshold=threshold,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtann.detection.few_lesions import COST_OF_A_LESION, cautious_threshold
-from mtann.detection.operating_points import OperatingPoint, point_at
+from mtann.detection.operating_points import OperatingPoint, point_at, point_of_threshold
 from mtann.errors import SettingsError
 
 FloatArray = npt.NDArray[np.float64]
@@ -80,16 +80,8 @@ def cautious_point(lesions: Scores, alarms: Scores, chosen_on: str) -> Operating
     _require(len(found), 2, "lesions", "cautious")
     _require(len(wrong), 2, "false alarms", "cautious")
     threshold = cautious_threshold(found.tolist(), wrong.tolist())
-    return OperatingPoint(
-        name="cautious",
-        threshold=threshold,
-        sensitivity=float(np.mean(values >= threshold)),
-        fp_per_case=float(np.count_nonzero(wrong >= threshold) / len(lesions)),
-        lesions=len(values),
-        cases=len(lesions),
-        chosen_on=chosen_on,
-        chosen_by=f"least expected loss where a lost lesion weighs {COST_OF_A_LESION:g} false alarms",
-    )
+    reason = f"least expected loss where a lost lesion weighs {COST_OF_A_LESION:g} false alarms"
+    return point_of_threshold("cautious", threshold, lesions, alarms, chosen_on, reason)
 
 
 def high_specificity_point(lesions: Scores, alarms: Scores, chosen_on: str) -> OperatingPoint:
