@@ -109,8 +109,14 @@ def _row(
 def _score(finding: Finding, calibrated: bool) -> str:
     candidate = finding.candidate
     if calibrated and candidate.probability is not None:
-        return f"{100 * candidate.probability:.0f} %"
+        return _percent(candidate.probability)
     return "–" if math.isnan(candidate.score) else f"{candidate.score:.2f}"
+
+
+def _percent(probability: float) -> str:
+    """As the report says it: never certain, since it was learnt from a limited number of candidates."""
+    percent = round(100 * probability)
+    return "< 1 %" if percent < 1 else "> 99 %" if percent > 99 else f"{percent} %"
 
 
 def _toolTip(finding: Finding, place: str, world: Sequence[float]) -> str:
@@ -130,5 +136,5 @@ def _toolTip(finding: Finding, place: str, world: Sequence[float]) -> str:
     else:
         lines.append(_("score {score:.3f}").format(score=candidate.score))
     if candidate.probability is not None:
-        lines.append(_("probability {share:.0f} %").format(share=100 * candidate.probability))
+        lines.append(_("probability {share}").format(share=_percent(candidate.probability)))
     return "\n".join(lines)

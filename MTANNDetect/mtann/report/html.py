@@ -13,7 +13,15 @@ from mtann.detection.candidate import DetectionResult
 from mtann.detection.uncertainty import Uncertainty
 from mtann.report.documents import DEFINITIONS, RESEARCH_USE_NOTICE, result_document
 from mtann.report.explanation import ExplainedCandidate
-from mtann.report.words import count_words, diameter_words, position_words, side_words, signed_words, volume_words
+from mtann.report.words import (
+    count_words,
+    diameter_words,
+    position_words,
+    probability_words,
+    side_words,
+    signed_words,
+    volume_words,
+)
 from mtann.version import VERSION
 
 _PACKAGES = ("numpy", "scipy", "SimpleITK", "torch", "openvino", "matplotlib")
@@ -54,6 +62,7 @@ def html_text(
         definitions=DEFINITIONS,
         count=count_words,
         diameters=diameter_words,
+        probability=probability_words,
         side=side_words,
         signed=signed_words,
         volume=volume_words,

@@ -13,7 +13,7 @@ from mtann.report.page import MOST_NAME, Page, save_png, shortened
 from mtann.report.panel import BACKGROUND, MUTED, REPORTED, TEXT, UNREPORTED, WARNING, draw_panel, plane_caption
 from mtann.report.planes import View, planes_of
 from mtann.report.scene import Scene, likelihood_colours, make_scene
-from mtann.report.words import count_words, diameter_words, position_words, volume_words
+from mtann.report.words import count_words, diameter_words, position_words, probability_words, volume_words
 from mtann.volume import Volume
 
 _DPI = 144
@@ -115,7 +115,7 @@ def _write_row_title(page: Page, row: _Row, y: float) -> None:
     page.write(_MARGIN, y, f"{candidate.id}", 14, colour, bold=True)
     score = f"score {candidate.score:.2f}" + ("" if candidate.reported else " (below threshold)")
     if candidate.probability is not None:
-        score += f", probability {candidate.probability:.0%}"
+        score += f", probability {probability_words(candidate.probability)}"
     size = f"{diameter_words(candidate)} axial, {candidate.max_diameter_mm:.1f} mm longest, {volume_words(candidate)}"
     page.write(_MARGIN + 0.35, y, f"{score}     {size}     {position_words(candidate.centroid_lps_mm)}", 10.5)
 

@@ -46,3 +46,9 @@ def signed_words(value: float) -> str:
 def p_words(p: float) -> str:
     """A test's p, such as ``"0.063"``; a small one as ``"below 0.001"``."""
     return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def probability_words(probability: float) -> str:
+    """A calibrated probability, such as ``"62 %"``: never certain, since it was learnt from a limited number."""
+    percent = round(100 * probability)
+    return "< 1 %" if percent < 1 else "> 99 %" if percent > 99 else f"{percent} %"

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from mtann.report.words import count_words, diameter_words, position_words, volume_words
+from mtann.report.words import count_words, diameter_words, position_words, probability_words, volume_words
 from unit.report.results import SPHERES, candidate
 
 FIRST = candidate(1, SPHERES[0], 0.5)
@@ -28,3 +28,8 @@ def test_sizes() -> None:
 
 def test_counts() -> None:
     assert [count_words(n, "candidate") for n in (0, 1, 2)] == ["0 candidates", "1 candidate", "2 candidates"]
+
+
+def test_a_probability_is_never_certain() -> None:
+    shares = (0.0, 0.004, 0.006, 0.624, 0.99, 0.996, 1.0)
+    assert [probability_words(one) for one in shares] == ["< 1 %", "< 1 %", "1 %", "62 %", "99 %", "> 99 %", "> 99 %"]
