@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mtann.backends.computation import choose_for_mtann
 from mtann.backends.device import choose_device
 from mtann.detection.candidate import Candidate, DetectionResult
 from mtann.errors import ImageError, ModelError, SettingsError
@@ -13,10 +14,14 @@ from mtann.explanation.occlusion import occlusion_of
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
 from mtann.pipeline import channels_in_order
-from mtann.preprocess.prepare import PreparedCase, prepare
+from mtann.preprocess.prepare import PreparedCase
 from mtann.progress import CancelCheck, ProgressCallback, Run
+from mtann.scanning import prepare_for
 from mtann.settings import Device, ExplanationSettings
 from mtann.volume import Volume
+
+ANSWER_NAME = "answer of the network before"
+"""What explanations call the channel that an earlier network in a row gives."""
 
 
 def explain(
@@ -42,7 +47,7 @@ def explain(
         ids: Which candidates; the best ones, reported or not, if empty.
         mask: As it was given to :func:`detect`.
         device: Where to compute.
-        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
+        prepared: The case as :func:`mtann.scanning.prepare_for` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -56,7 +61,7 @@ def explain(
     channels = channels_in_order(volumes, card)
     check_same(result, bundle, channels)
     chosen = _chosen(result, ids, settings.most_candidates)
-    prepared = prepared or prepare(channels, card.inputs, mask, run.part(0.0, 0.2))
+    prepared = prepared or prepare_for(bundle, channels, mask, choose_for_mtann(device), run.part(0.0, 0.2))
     networks = bundle.networks()
     explained = []
     for number, candidate in enumerate(chosen):
@@ -66,7 +71,7 @@ def explain(
         occlusion = occlusion_of(candidate, prepared, networks, card.combination, settings, where, part)
         explained.append(CandidateExplanation(candidate.id, shared_out, occlusion))
     run.report("done", 1.0, f"{len(explained)} candidates explained")
-    names = tuple(channel.name for channel in card.inputs.channels)
+    names = (*card.channel_names, *([ANSWER_NAME] if prepared.answered else []))
     return Explanation(tuple(explained), tuple(map(filters_of, networks)), names, settings)
 
 

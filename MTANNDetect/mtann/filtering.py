@@ -19,11 +19,12 @@ from mtann.given_files import hash_given
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
 from mtann.models.catalogue import open_model
-from mtann.pipeline import Threshold, channels_in_order, image_warnings, input_references, resolve_threshold, scan_case
+from mtann.pipeline import Threshold, channels_in_order, image_warnings, input_references, resolve_threshold
 from mtann.preprocess.grid import restore
-from mtann.preprocess.prepare import PreparedCase, prepare
+from mtann.preprocess.prepare import PreparedCase
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.radius import with_radii
+from mtann.scanning import prepare_for, prepared_at, scan_case
 from mtann.settings import DetectionSettings, Device
 from mtann.volume import Volume
 
@@ -60,7 +61,7 @@ def filter_candidates(
         source: What to call the candidates in the result: a file or node name.
         device: Where to compute.
         computation: What evaluates networks, in place of ``device``; ``choose_for_mtann`` makes one.
-        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
+        prepared: The case as :func:`mtann.scanning.prepare_for` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -73,8 +74,9 @@ def filter_candidates(
     chosen = resolve_threshold(bundle.card, threshold, operating_point, "classification")
     image, *_ = channels = channels_in_order(volumes, bundle.card)
     _check(candidates, image)
-    prepared = prepared or prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
-    likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, how, run.part(0.1, 0.8))
+    ready = prepared_at(bundle.card.network.stages)
+    prepared = prepared or prepare_for(bundle, channels, mask, how, run.part(0.0, ready))
+    likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, how, run.part(ready, 0.8))
     labels, scored = _scored(candidates, bundle, prepared, channels, how.device, run.part(0.8, 1.0))
     run.report("done", 1.0, f"{len(scored)} candidates")
     given = InputReference("candidates", source, hash_given(candidates))

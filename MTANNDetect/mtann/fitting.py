@@ -99,15 +99,18 @@ def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -
     for number, case in enumerate(cases):
         part = run.part(number / len(cases), (number + 1) / len(cases))
         prepared = prepare(case.channels, plan.inputs, case.mask, part)
-        random = np.random.default_rng([plan.training.seed, 0, number])
         part.report("prepare", 0.9, f"Sampling case {number + 1} of {len(cases)}")
-        samples = [draw_samples(prepared, case.lesions, plan.network, plan.training, random)]
-        if case.non_lesions:
-            samples.append(
-                region_negatives(prepared, case.non_lesions, case.lesions, plan.network, plan.training, random)
-            )
-        taught.append(TaughtCase(case, prepared, tuple(samples)))
+        taught.append(sample_case(case, prepared, plan, number))
     return taught
+
+
+def sample_case(case: TrainingCase, prepared: PreparedCase, plan: TrainingPlan, number: int) -> TaughtCase:
+    """Draw a case's training samples; ``number``, its place among the cases, and the seed say which."""
+    random = np.random.default_rng([plan.training.seed, 0, number])
+    samples = [draw_samples(prepared, case.lesions, plan.network, plan.training, random)]
+    if case.non_lesions:
+        samples.append(region_negatives(prepared, case.non_lesions, case.lesions, plan.network, plan.training, random))
+    return TaughtCase(case, prepared, tuple(samples))
 
 
 def is_telling(cases: Sequence[TaughtCase], plan: TrainingPlan) -> bool:
@@ -151,7 +154,7 @@ def fit_networks(
         for fold in (None, *range(len(folds)))
         for seed in seeds
     )
-    network = MTANN(plan.network, len(plan.inputs.channels), [member.seed for member in members])
+    network = MTANN(plan.network, len(taught[0].prepared.channels), [member.seed for member in members])
 
     def samples(member: Member, cases: Sequence[int]) -> list[Samples]:
         own = [one for case in cases for one in taught[case].samples]

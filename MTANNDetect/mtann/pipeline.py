@@ -13,14 +13,14 @@ from mtann.backends.computation import Computation, choose_for_mtann
 from mtann.detection.candidate import Candidate, DetectionResult, InputReference
 from mtann.detection.find import find_candidates, report_from, rescore, with_probabilities
 from mtann.detection.outline import LabelVolume
-from mtann.errors import ImageError, MTANNError, SettingsError
+from mtann.errors import ImageError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import Card, ModelCard
 from mtann.models.catalogue import open_model
-from mtann.preprocess.grid import FloatVolume
-from mtann.preprocess.prepare import PreparedCase, prepare
+from mtann.preprocess.prepare import PreparedCase
 from mtann.preprocess.typical import unlike_training
 from mtann.progress import CancelCheck, ProgressCallback, Run
+from mtann.scanning import prepare_for, prepared_at, scan_case
 from mtann.settings import DetectionSettings, Device, Task
 from mtann.volume import Volume
 
@@ -53,7 +53,7 @@ def detect(
         operating_point: Which of the model's thresholds to use.
         device: Where to compute.
         computation: What evaluates networks, in place of ``device``; ``choose_for_mtann`` makes one.
-        prepared: The case as :func:`mtann.preprocess.prepare.prepare` made it of this input; made here if None.
+        prepared: The case as :func:`mtann.scanning.prepare_for` made it of this input; made here if None.
         progress: Called with stage, fraction and message.
         cancelled: Asked often whether to stop.
 
@@ -67,9 +67,10 @@ def detect(
     chosen = resolve_threshold(card, threshold, operating_point)
     how = computation or choose_for_mtann(device)
     first, *_ = channels = channels_in_order(volumes, card)
-    prepared = prepared or prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
+    ready = prepared_at(card.network.stages)
+    prepared = prepared or prepare_for(bundle, channels, mask, how, run.part(0.0, ready))
     single, *experts = bundle.networks()
-    likelihood = scan_case(single, prepared, settings.tile_voxels, how, run.part(0.1, 0.8))
+    likelihood = scan_case(single, prepared, settings.tile_voxels, how, run.part(ready, 0.8))
     restored, labels, candidates = find_candidates(
         likelihood, prepared.grid, prepared.mask, first.geometry, settings, card.class_name, run.part(0.8, 0.95)
     )
@@ -115,43 +116,6 @@ def channels_in_order(volumes: Volume | Sequence[Volume] | Mapping[str, Volume],
             f"but {len(images)} image(s) were given. Give one image for each."
         )
     return images
-
-
-def scan_case(
-    network: "MTANN", prepared: PreparedCase, tile_voxels: int, computation: Computation, run: Run
-) -> FloatVolume:
-    """The likelihood volume on the model's grid, averaged over repetitions; says what to do where memory runs out.
-
-    Raises:
-        MTANNError: Memory ran out.
-        CancelledError: The user asked to stop.
-    """
-    likelihood: FloatVolume = scan_members(network, prepared, tile_voxels, computation, run).mean(axis=0)
-    return likelihood
-
-
-def scan_members(
-    network: "MTANN", prepared: PreparedCase, tile_voxels: int, computation: Computation, run: Run
-) -> FloatVolume:
-    """Each repetition's likelihood volume (members, z, y, x) on the model's grid.
-
-    Raises:
-        MTANNError: Memory ran out.
-        CancelledError: The user asked to stop.
-    """
-    import torch
-
-    from mtann.inference.scan import scan
-
-    try:
-        return scan(
-            network, prepared.channels, prepared.mask, tile_voxels=tile_voxels, computation=computation, run=run
-        )
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise MTANNError(
-            f"Memory ran out while scanning on {computation.device}. Use smaller tiles (setting tile_voxels, now "
-            f"{tile_voxels}), close other programs, or compute on the CPU."
-        ) from error
 
 
 def _with_experts(

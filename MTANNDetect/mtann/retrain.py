@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mtann.backends.computation import Computation
 from mtann.backends.device import choose_device
 from mtann.cases import TrainingCase
 from mtann.errors import CasesError
-from mtann.fitting import TaughtCase, TrainingPlan, prepare_cases, with_sizes
+from mtann.fitting import TaughtCase, TrainingPlan, sample_case, with_sizes
 from mtann.models.bundle import BUNDLE_FOLDER, ModelBundle, make_bundle, save_bundle
 from mtann.models.card import ModelCard
 from mtann.models.catalogue import open_model
@@ -25,6 +26,7 @@ from mtann.output_folder import check_output
 from mtann.progress import CancelCheck, ProgressCallback, Run
 from mtann.sampling.few import most_turned
 from mtann.sampling.subvolumes import NEGATIVE, Samples, mine_negatives
+from mtann.scanning import prepare_for
 from mtann.settings import Device, TrainingSettings, make_settings
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ def retrain(
 ) -> ModelBundle:
     """Teach a model more lesions and non-lesions.
 
-    The operating points stay as they were chosen before; a note in the bundle says so. Experts stay as they are.
+    The operating points stay as they were chosen before; a note in the bundle says so. Experts, and networks before the
+    last one in a row, stay as they are.
 
     Args:
         model: The model to go on from: a bundle, its folder, or its name.
@@ -82,14 +85,19 @@ def retrain(
     settings = _fitting_into_memory(training or retraining_settings(card), cases)
     plan = TrainingPlan(card.inputs, card.network, settings, card.detection, choose_device(device))
     draft = _describe(start, cases, plan, name or card.name)
-    taught = prepare_cases(with_sizes(cases, settings.point_radius_mm), plan, run.part(0.0, 0.3))
+    sized, how = with_sizes(cases, settings.point_radius_mm), Computation(str(plan.device), "torch", "fp32", "")
+    taught = []
+    for number, case in enumerate(sized):
+        part = run.part(0.3 * number / len(sized), 0.3 * (number + 1) / len(sized))
+        prepared = prepare_for(start, case.channels, case.mask, how, part)
+        taught.append(sample_case(case, prepared, plan, number))
     network, *experts = start.networks()
     lesson: list[Samples] = []
     for number, one in enumerate(taught):
         lesson += _lesson(network, one, plan, run.part(0.3 + 0.2 * number / len(taught), 0.5))
     seeds = range(settings.seed, settings.seed + network.members)
     fit(network, [lesson] * network.members, settings, seeds=seeds, device=plan.device, run=run.part(0.5, 1.0))
-    bundle = make_bundle(draft, [network, *experts])
+    bundle = make_bundle(draft, [network, *experts], earlier=start.earlier_networks())
     if output is not None:
         save_bundle(bundle, output)
     run.report("done", 1.0, f"Model '{bundle.card.name}' is ready")

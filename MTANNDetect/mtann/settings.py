@@ -61,6 +61,13 @@ class NetworkSettings(Settings):
         max_length=2,
         description="units in each hidden layer; the first is sigmoid, the second tanh",
     )
+    stages: int = Field(
+        1,
+        ge=1,
+        le=3,
+        description="networks in a row; each but the first also sees, as one more channel, what the one before it "
+        "answered in the whole image (auto-context)",
+    )
 
 
 class TrainingSettings(Settings):
@@ -88,6 +95,11 @@ class TrainingSettings(Settings):
     region_factor: Positive = Field(1.7, description="half-width of a training region, in teaching sigmas")
     point_radius_mm: Positive | None = Field(
         None, description="radius of lesions given as points without one, in mm; estimated from the images if none"
+    )
+    voxels_per_lesion: int = Field(
+        4096,
+        ge=64,
+        description="most voxels that are learnt from in one lesion's training region; larger ones give a random part",
     )
     negatives_per_case: int = Field(
         5000,

@@ -42,6 +42,7 @@ from mtann.sampling.folds import Fold, patient_folds
 from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings, preset
+from mtann.stages import teach_earlier
 from mtann.thinning import learn_curve
 from mtann.training_report import make_report
 
@@ -126,13 +127,16 @@ def _teach(
             "A learning curve needs held-out cases: lesions in at least two patients (and non-lesions, where "
             f"candidates are classified) and two folds; {len(folds)} folds can be used here. Train without it."
         )
-    learnt = _learn(taught, folds, plan, run.part(0.15, 0.4 if learning_curve else 0.98))
+    first = 0.15 + 0.25 * (1 - 1 / plan.network.stages)
+    taught, earlier = teach_earlier(taught, folds, plan, run.part(0.15, first))
+    learnt = _learn(taught, folds, plan, run.part(first, 0.4 if learning_curve else 0.98))
     curve = learn_curve(taught, folds, learnt.findings, plan, run.part(0.4, 0.98)) if learning_curve else None
     typical = measure_typical(
         [one.prepared for one in taught], [case.channels[0].geometry for case in cases], draft.channel_names
     )
     draft = draft.model_copy(update={"typical_inputs": typical})
-    bundle = make_bundle(_complete(draft, learnt, lesions_outside(taught)), learnt.networks, learnt.of_folds)
+    card = _complete(draft, learnt, lesions_outside(taught))
+    bundle = make_bundle(card, learnt.networks, learnt.of_folds, [fitted.of_fold(None) for fitted in earlier])
     return bundle, make_report(bundle, taught, learnt.findings, learnt.experts, curve)
 
 

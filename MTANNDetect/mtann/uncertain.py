@@ -14,10 +14,11 @@ from mtann.detection.uncertainty import FloatVolume, Uncertainty, summarise
 from mtann.explaining import check_same
 from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
-from mtann.pipeline import channels_in_order, scan_members
+from mtann.pipeline import channels_in_order
 from mtann.preprocess.grid import restore
-from mtann.preprocess.prepare import PreparedCase, prepare
+from mtann.preprocess.prepare import PreparedCase
 from mtann.progress import CancelCheck, ProgressCallback, Run
+from mtann.scanning import prepare_for, scan_members
 from mtann.settings import Device
 from mtann.volume import Volume
 
@@ -56,7 +57,7 @@ def measure_uncertainty(
     bundle, how = open_model(model), choose_for_mtann(device)
     channels = channels_in_order(volumes, bundle.card)
     check_same(result, bundle, channels)
-    prepared = prepare(channels, bundle.card.inputs, mask, run.part(0.0, 0.1))
+    prepared = prepare_for(bundle, channels, mask, how, run.part(0.0, 0.1))
     network, mirrorings = bundle.ensemble(), mirror_axes(bundle.card.dimensions)
     every = evaluations(network, prepared, mirrorings, result.settings.tile_voxels, how, run.part(0.1, 1.0))
     restored = (restore(one, prepared.grid, channels[0].geometry) for one in every)

@@ -4,13 +4,13 @@ The folds are the backgrounds: for each of the three, a network is trained that 
 training. Operating points are chosen with these on some of the copies, by the hit criterion of `enhancing_lesion`, and
 they are saved beside the model for that benchmark to ask.
 
-    python Testing/dev.py bench train_enhancing_lesion --output FOLDER [--copies 24]
+    python Testing/dev.py bench train_enhancing_lesion --output FOLDER [--copies 36]
 
 writes FOLDER/enhancing-lesion-t1c, the model, and FOLDER/without-patient07 and so on.
 
-    python Testing/dev.py bench train_enhancing_lesion --output FOLDER --networks BUNDLE [--copies 24]
+    python Testing/dev.py bench train_enhancing_lesion --output FOLDER --networks FORMER [--copies 36]
 
-takes the networks of a model that was made so before, and chooses the operating points anew: for another way from
+takes the networks of a folder that was made so before, and chooses the operating points anew: for another way from
 likelihood to candidates.
 """
 
@@ -22,9 +22,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import torch
 from varied_backgrounds import BACKGROUNDS, training_case
 
 import mtann.out_of_fold
+import mtann.stages
 import mtann.teach
 from mtann.cases import TrainingCase
 from mtann.detection.candidate import Candidate
@@ -33,6 +35,7 @@ from mtann.evaluation.rules import CentreRule
 from mtann.fitting import Fitted, Member, TaughtCase, TrainingPlan, fit_networks
 from mtann.models.bundle import TRAINING_REPORT_FILE, ModelBundle, complete_bundle, make_bundle, save_bundle
 from mtann.models.catalogue import open_model
+from mtann.networks.mtann import MTANN
 from mtann.preprocess.choose import Preprocessing
 from mtann.preprocess.normalise import percentiles
 from mtann.preprocess.steps import BiasCorrection
@@ -43,21 +46,26 @@ from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
 from mtann.training.mtann import Fit
 
 NAME = "enhancing-lesion-t1c"
-NETWORK = NetworkSettings(dilations=(1, 2, 4, 8), hidden=(64, 32))
+NETWORK = NetworkSettings(dilations=(1, 2, 4, 8), hidden=(64, 32), stages=2)
 MOST_ALARMS = 2.0
 """A case: the balanced operating point allows no more."""
 TRAINING = TrainingSettings(
-    steps=4000,
-    mining_rounds=2,
-    mined_cases=36,
+    steps=8000,
+    mining_rounds=1,
+    mined_cases=30,
     mining_stride=2,
     folds=len(BACKGROUNDS),
-    negatives_per_case=3000,
+    negatives_per_case=2500,
+    voxels_per_lesion=500,
     target_fp_per_case=(MOST_ALARMS,),
 )
 DETECTION = DetectionSettings(join_fraction=0.3)
 """A rim answers in pieces. Between pieces of one lesion the likelihood fell to 0.3 of the weaker peak, between lesions
 below 0.25."""
+FOLD_NAMES = tuple(
+    f"without-{BACKGROUNDS[fold[0]]}" for fold in patient_folds(list(BACKGROUNDS), TRAINING.folds, TRAINING.seed)
+)
+"""By fold, whom its networks have not seen."""
 HIT = CentreRule(tolerance_mm=2.0)
 CHOSEN_ON_COPIES = 6
 """Thresholds are chosen on so many copies of each background; scanning them takes the most time."""
@@ -87,35 +95,40 @@ CARD = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder to save the models in")
-    parser.add_argument("--copies", type=int, default=24, help="copies of each background, each with its own lesions")
-    parser.add_argument("--networks", type=Path, help="a model to take the networks from, in place of teaching")
+    parser.add_argument("--copies", type=int, default=36, help="copies of each background, each with its own lesions")
+    parser.add_argument(
+        "--networks", type=Path, help="folder of models to take the networks from, in place of teaching"
+    )
     arguments = parser.parse_args()
     start = time.perf_counter()
-    known = open_model(arguments.networks) if arguments.networks else None
+    known = [open_model(arguments.networks / name) for name in (NAME, *FOLD_NAMES)] if arguments.networks else []
     copies = min(arguments.copies, CHOSEN_ON_COPIES) if known else arguments.copies
     cases = [training_case(background, seed) for seed in range(copies) for background in BACKGROUNDS]
     print(f"{len(cases)} cases made in {time.perf_counter() - start:.0f} s", flush=True)
     bundle, fitted = teach(cases, known, arguments.output / NAME)
-    bundle = with_few_alarms(with_points_of(known, bundle) if known else bundle)
+    bundle = with_few_alarms(with_points_of(known[0], bundle) if known else bundle)
     save_bundle(bundle, arguments.output / NAME, (arguments.output / NAME / TRAINING_REPORT_FILE).read_text("utf-8"))
     for text in bundle.card.results:
         print(text)
-    save_folds(bundle, fitted, [case.patient for case in cases], arguments.output)
+    save_folds(bundle, fitted, arguments.output)
     print(f"{bundle.card.training_lesions} lesions, {time.perf_counter() - start:.0f} s")
     return 0
 
 
-def teach(cases: Sequence[TrainingCase], known: ModelBundle | None, output: Path) -> tuple[ModelBundle, Fitted]:
-    """Teach a model, or choose for known networks; the model, and its networks with those of the folds."""
+def teach(
+    cases: Sequence[TrainingCase], known: Sequence[ModelBundle], output: Path
+) -> tuple[ModelBundle, list[Fitted]]:
+    """Teach a model, or choose for known ones; the model, and stage by stage its networks with those of the folds."""
     kept: list[Fitted] = []
 
     def fit_and_keep(*given: object, **named: object) -> Fitted:
-        kept.append(networks_of(known) if known else fit_networks(*given, **named))  # type: ignore[arg-type]
+        kept.append(networks_of(known, len(kept)) if known else fit_networks(*given, **named))  # type: ignore[arg-type]
         return kept[-1]
 
-    scales = known.card.detection.scales_mm if known else ()
+    scales = known[0].card.detection.scales_mm if known else ()
     # Training keeps the networks of its folds to itself, and asks for centres within what was taught.
     with (
+        patch.object(mtann.stages, "fit_networks", fit_and_keep),
         patch.object(mtann.teach, "fit_networks", fit_and_keep),
         patch.object(mtann.teach, "out_of_fold", look_at_some),
         patch.object(mtann.out_of_fold, "match", match_peaks),
@@ -134,13 +147,17 @@ def teach(cases: Sequence[TrainingCase], known: ModelBundle | None, output: Path
             output=output,
             device="cpu",
         )
-    return bundle, kept[0]
+    return bundle, kept
 
 
-def networks_of(bundle: ModelBundle) -> Fitted:
-    """A model's networks as training gives them, but for how it went: the one for use, then those of the folds."""
+def networks_of(models: Sequence[ModelBundle], stage: int) -> Fitted:
+    """A stage's networks as training gives them, but for how it went: the one for use, then those of the folds."""
+    networks = [[*model.earlier_networks(), *model.networks()][stage] for model in models]
     members = tuple(Member(0, fold, TRAINING.seed) for fold in (None, *range(TRAINING.folds)))
-    return Fitted(bundle.ensemble(), members, Fit(np.zeros(len(members), np.float32), (), 0))
+    together = MTANN(networks[0].settings, networks[0].channels, [0] * len(members))
+    states = [network.state_dict() for network in networks]
+    together.load_state_dict({name: torch.cat([state[name] for state in states]) for name in states[0]})
+    return Fitted(together.eval(), members, Fit(np.zeros(len(members), np.float32), (), 0))
 
 
 def with_points_of(known: ModelBundle, chosen: ModelBundle) -> ModelBundle:
@@ -173,11 +190,12 @@ def with_few_alarms(bundle: ModelBundle) -> ModelBundle:
     return complete_bundle(card, bundle.weights)
 
 
-def save_folds(bundle: ModelBundle, fitted: Fitted, patients: list[str], output: Path) -> None:
-    """Each fold's network as a bundle with the model's operating points, named after what it has not seen."""
-    for number, held_out in enumerate(patient_folds(patients, TRAINING.folds, TRAINING.seed)):
-        name = f"without-{patients[held_out[0]]}"
-        save_bundle(make_bundle(bundle.card.model_copy(update={"name": name}), [fitted.of_fold(number)]), output / name)
+def save_folds(bundle: ModelBundle, stages: Sequence[Fitted], output: Path) -> None:
+    """Each fold's networks as a bundle with the model's operating points, named after what it has not seen."""
+    for number, name in enumerate(FOLD_NAMES):
+        *earlier, last = [fitted.of_fold(number) for fitted in stages]
+        card = bundle.card.model_copy(update={"name": name})
+        save_bundle(make_bundle(card, [last], earlier=earlier), output / name)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,17 @@ from mtann.volume_io import read_volume
 
 BACKGROUNDS = ("patient07", "patient19", "patient26")
 
-_WHITE = {"unit": "image", "core_contrast": (-0.65, 0.05), "halo_contrast": (-0.25, 0.0), "fluid_deviations": 2.5}
-_SMALL = {"count": (6, 12), "radius_mm": (1.6, 12.0), "contrast": (0.45, 1.8), "rim_fraction": (0.15, 0.6)}
-_RINGS = {**_SMALL, "count": (4, 8), "radius_mm": (3.5, 14.0), "rim_fraction": (0.12, 0.5), "ring": 0.7}
-_LARGE = {"count": (2, 4), "radius_mm": (5.0, 32.0), "contrast": (0.28, 1.6), "rim_fraction": (0.06, 0.6)}
-_HUGE = {**_LARGE, "count": (1, 2), "radius_mm": (13.0, 32.0), "rim_fraction": (0.06, 0.45), "ring": 0.7}
+_WHITE = {
+    "unit": "image",
+    "core_contrast": (-0.65, 0.05),
+    "halo_contrast": (-0.25, 0.0),
+    "fluid_deviations": 2.5,
+    "blur_mm": (0.5, 2.0),
+}
+_SMALL = {"count": (15, 25), "radius_mm": (1.5, 10.0), "contrast": (0.32, 1.8), "rim_fraction": (0.15, 0.6)}
+_RINGS = {**_SMALL, "count": (12, 20), "radius_mm": (3.0, 12.0), "rim_fraction": (0.1, 0.5), "ring": 0.7}
+_LARGE = {"count": (3, 5), "radius_mm": (4.0, 32.0), "contrast": (0.28, 1.6), "rim_fraction": (0.06, 0.6)}
+_HUGE = {**_LARGE, "count": (2, 3), "radius_mm": (10.0, 32.0), "rim_fraction": (0.06, 0.45), "ring": 0.7}
 LESIONS = (
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_SMALL}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_LARGE, "rim_mm": (1.2, 14.0)}),
@@ -51,6 +57,10 @@ _MIDDLE = (-0.15, 0.3)
 _SHARP_VOXELS, _THICK_VOXELS, _THICK_SHARE = 0.7, 5.0, 0.3
 _NOISE = 0.05
 _UNIT = 1000.0
+_SHADE, _SHADE_CELLS = 0.12, 9
+"""Tissue is not of one brightness: deep white matter differs from that near the cortex."""
+_WHOLE_BELOW_MM = 10.0
+"""A lesion of a smaller radius is taught with its core: its whole rim is seen from there."""
 _ENHANCED = 0.25
 """What is brighter than the tissue was by this share of the lesion's contrast enhances."""
 
@@ -80,13 +90,15 @@ def training_case(background: str, seed: int) -> TrainingCase:
 
 
 def enhancing(made: SyntheticCase, before: Float32) -> npt.NDArray[np.uint8]:
-    """The label map (z, y, x) without cores and what else of a lesion does not enhance.
+    """The label map (z, y, x), of large lesions without cores and what else does not enhance.
 
     From the middle of a wide core nothing tells a tumour from a cavity; taught as lesion, cores drown what is to be
-    learnt from the rims.
+    learnt from the rims. From that of a small one the whole rim is seen, while a piece of a thin rim looks like a vein.
     """
     labels, image = np.asarray(made.label_map.array).copy(), np.asarray(made.channels[0].array)
     for lesion, box in zip(made.lesions, ndimage.find_objects(labels), strict=True):
+        if lesion.radius_mm <= _WHOLE_BELOW_MM:
+            continue
         own = labels[box] == lesion.label
         level = np.median(before[box][own & (before[box] > 0.5)]) if (own & (before[box] > 0.5)).any() else 0.9
         labels[box][own & (image[box] < level + _ENHANCED * lesion.brightness[0].contrast)] = 0
@@ -114,6 +126,7 @@ def vary_scanner(image: Float32, brain: Bools, random: np.random.Generator) -> F
     shown = np.where(shown < 1, np.sign(shown) * np.minimum(np.abs(shown), 1) ** contrast, shown)
     # What is brighter than white matter stands out more or less, whatever the contrast among tissues is.
     shown = np.where(shown > 1, 1 + (shown - 1) * np.exp(random.uniform(-_SLOPE, _SLOPE)), shown)
+    shown = shown * (1 + random.uniform(0, _SHADE) * smooth_field(image.shape, _SHADE_CELLS, random))
     bias = random.uniform(0, _BIAS) * smooth_field(image.shape, 3, random) + random.uniform(*_MIDDLE) * middle(brain)
     shown = shown * np.exp(bias)
     sharp = random.uniform(0, _SHARP_VOXELS)

@@ -21,10 +21,10 @@ from mtann.models.bundle import ModelBundle
 from mtann.models.catalogue import open_model
 from mtann.output_folder import check_output, recover_folder
 from mtann.pipeline import channels_in_order, resolve_threshold
-from mtann.preprocess.prepare import prepare
-from mtann.progress import Progress
+from mtann.progress import Progress, Run
 from mtann.report.documents import result_document
 from mtann.report.save import RESULT_FOLDER, save_result
+from mtann.scanning import prepare_for
 from mtann.settings import DetectionSettings, ExplanationSettings, make_settings
 from mtann.uncertain import measure_uncertainty
 
@@ -154,10 +154,12 @@ class Looking:
         console.progress(Progress("read", 0.0, "Reading images"))
         volumes, mask = reader.read(case)
         how = how_to_explain(arguments)
+        computation = choose_for_mtann(arguments.device, arguments.backend, arguments.precision)
         prepared = None
         if how is not None:
             # Detecting and explaining look at the same case.
-            prepared = prepare(channels_in_order(volumes, bundle.card), bundle.card.inputs, mask)
+            channels = channels_in_order(volumes, bundle.card)
+            prepared = prepare_for(bundle, channels, mask, computation, Run(console.progress))
         result = task.look(
             volumes,
             bundle,
@@ -165,7 +167,7 @@ class Looking:
             mask=mask,
             threshold=arguments.threshold,
             operating_point=arguments.operating_point,
-            computation=choose_for_mtann(arguments.device, arguments.backend, arguments.precision),
+            computation=computation,
             prepared=prepared,
             progress=console.progress,
         )

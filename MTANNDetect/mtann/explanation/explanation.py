@@ -30,7 +30,8 @@ class Explanation:
     Attributes:
         candidates: One entry a candidate that was explained, in the order of their numbers.
         filters: First layer of the single MTANN and of each expert (of the first repetition).
-        channels: Names of the model's channels.
+        channels: Names of what the networks see: the model's channels and, where networks answer in a row, the answer
+            of the one before.
         settings: How it was made.
     """
 

@@ -63,7 +63,17 @@ class ModelBundle(Generic[C]):
             MissingPackageError: torch is not installed.
         """
         card = self._mtann_card()
-        return tuple(self._network(card, members) for members in card.members)
+        return tuple(self._network(card, members, len(card.earlier_members)) for members in card.members)
+
+    def earlier_networks(self) -> tuple["MTANN", ...]:
+        """The MTANNs before the single one in a row, first to last, on the CPU; most models have none.
+
+        Raises:
+            ModelError: The model consists of other networks, or the weights do not fit the described ones.
+            MissingPackageError: torch is not installed.
+        """
+        card = self._mtann_card()
+        return tuple(self._network(card, members, stage) for stage, members in enumerate(card.earlier_members))
 
     def ensemble(self) -> "MTANN":
         """The single MTANN with the kept networks of the cross-validation as further members, on the CPU.
@@ -73,7 +83,7 @@ class ModelBundle(Generic[C]):
             MissingPackageError: torch is not installed.
         """
         card = self._mtann_card()
-        return self._network(card, (*card.members[0], *card.fold_members))
+        return self._network(card, (*card.members[0], *card.fold_members), len(card.earlier_members))
 
     def _mtann_card(self) -> MTANNCard:
         """The card, once it is sure that the weights fit it."""
@@ -83,10 +93,13 @@ class ModelBundle(Generic[C]):
         card = self.card
         if not isinstance(card, MTANNCard):
             raise ModelError(f"Model '{card.name}' is of kind '{card.kind}' and has no MTANN. Give another model.")
-        plain = MTANN(card.network, len(card.inputs.channels))
-        shapes = {key: tuple(tensor.shape[1:]) for key, tensor in plain.state_dict().items()}
-        prefixes = [*(prefix for members in card.members for prefix in members), *card.fold_members]
-        expected = {f"{prefix}.{key}": shape for prefix in prefixes for key, shape in shapes.items()}
+        last = [*(prefix for members in card.members for prefix in members), *card.fold_members]
+        expected = {
+            f"{prefix}.{key}": tuple(tensor.shape[1:])
+            for stage, prefixes in enumerate([*card.earlier_members, last])
+            for key, tensor in MTANN(card.network, card.seen_by(stage)).state_dict().items()
+            for prefix in prefixes
+        }
         found = {name: array.shape for name, array in self.weights.items()}
         if expected != found:
             name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
@@ -97,12 +110,12 @@ class ModelBundle(Generic[C]):
             )
         return card
 
-    def _network(self, card: MTANNCard, members: Sequence[str]) -> "MTANN":
-        """One network of the members of these names."""
+    def _network(self, card: MTANNCard, members: Sequence[str], stage: int) -> "MTANN":
+        """One network of the members of these names, which so many networks come before."""
         torch = require("torch", "Running an MTANN")
         from mtann.networks.mtann import MTANN
 
-        network = MTANN(card.network, len(card.inputs.channels), [0] * len(members))
+        network = MTANN(card.network, card.seen_by(stage), [0] * len(members))
         stacked = {
             key: np.stack([self.weights[f"{prefix}.{key}"] for prefix in members]) for key in network.state_dict()
         }
@@ -110,19 +123,22 @@ class ModelBundle(Generic[C]):
         return network.eval()
 
 
-def make_bundle(card: C, networks: Sequence["MTANN"], folds: "MTANN | None" = None) -> ModelBundle[C]:
+def make_bundle(
+    card: C, networks: Sequence["MTANN"], folds: "MTANN | None" = None, earlier: Sequence["MTANN"] = ()
+) -> ModelBundle[C]:
     """Put trained networks, in the order of the card's ``members``, and their description together.
 
     Args:
         card: The description.
         networks: The networks for use.
         folds: Those of the cross-validation, if they are to be kept beside.
+        earlier: Those before the single MTANN in a row, first to last.
     """
     if isinstance(card, ModelCard):
         card = card.model_copy(update={"kept_folds": folds.members if folds is not None else 0})
     weights = {
         f"{prefix}.{key}": tensor[number].detach().cpu().numpy().astype(np.float32)
-        for members, network in zip(card.members, networks, strict=True)
+        for members, network in zip((*_earlier(card), *card.members), (*earlier, *networks), strict=True)
         for key, tensor in network.state_dict().items()
         for number, prefix in enumerate(members)
     }
@@ -131,6 +147,10 @@ def make_bundle(card: C, networks: Sequence["MTANN"], folds: "MTANN | None" = No
             array = tensor.detach().cpu().numpy().astype(np.float32)
             weights |= {f"fold_{number}.{key}": np.asarray(array[number]) for number in range(folds.members)}
     return complete_bundle(card, weights)
+
+
+def _earlier(card: Card) -> tuple[tuple[str, ...], ...]:
+    return card.earlier_members if isinstance(card, MTANNCard) else ()
 
 
 def complete_bundle(card: C, weights: dict[str, npt.NDArray[np.float32]]) -> ModelBundle[C]:

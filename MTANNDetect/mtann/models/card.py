@@ -96,9 +96,18 @@ class MTANNCard(Card):
         return tuple(channel.name for channel in self.inputs.channels)
 
     @property
+    def earlier_members(self) -> tuple[tuple[str, ...], ...]:
+        """What the tensors' names of the networks begin with whose answers the others see, first to last."""
+        return ()
+
+    @property
     def fold_members(self) -> tuple[str, ...]:
         """What the tensors' names of networks begin with that are asked only how sure the model is."""
         return ()
+
+    def seen_by(self, stage: int) -> int:
+        """How many channels a network sees: the images and, after the first stage (0), the answer before."""
+        return len(self.inputs.channels) + (stage > 0)
 
     @property
     def dimensions(self) -> int:
@@ -181,6 +190,14 @@ class ModelCard(MTANNCard):
         return tuple(
             tuple(f"expert_{expert}.repetition_{repetition}" for repetition in range(self.training.repetitions))
             for expert in range(self.combination.networks)
+        )
+
+    @property
+    def earlier_members(self) -> tuple[tuple[str, ...], ...]:
+        """The networks before the single MTANN in a row, first to last; repetitions are members."""
+        return tuple(
+            tuple(f"stage_{stage}.repetition_{repetition}" for repetition in range(self.training.repetitions))
+            for stage in range(1, self.network.stages)
         )
 
     @property

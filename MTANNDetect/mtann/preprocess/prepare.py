@@ -1,7 +1,7 @@
 """From a case's images to what a model sees: its grid, normalised channels, and where tissue is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -65,11 +65,13 @@ class PreparedCase:
 
     Attributes:
         grid: The model's grid for this case.
-        channels: Normalised intensities, float32 (z, y, x), one array a channel.
+        channels: What a network sees, float32 (z, y, x): normalised intensities, one array a channel, and last what the
+            network before it in a row answered, if there is one.
         mask: Where to look.
         warnings: What the reader of a result must know about the input.
         inverses: The way back to each image's own intensities, one a channel.
         tissue: Where intensities were measured, whatever part of it is searched; None for where to look.
+        answered: Whether the last channel is an earlier network's answer.
     """
 
     grid: Geometry
@@ -78,6 +80,16 @@ class PreparedCase:
     warnings: tuple[str, ...] = ()
     inverses: tuple[Inverse, ...] = field(default=(), repr=False)
     tissue: BoolVolume | None = field(default=None, repr=False)
+    answered: bool = False
+
+    @property
+    def images(self) -> tuple[FloatVolume, ...]:
+        """The channels that are images: all but an earlier network's answer."""
+        return self.channels[:-1] if self.answered else self.channels
+
+    def with_answer(self, answer: FloatVolume) -> "PreparedCase":
+        """The case as the next network in a row sees it: the images, and what the network before answered."""
+        return replace(self, channels=(*self.images, answer), answered=True)
 
     def searches(self, points_lps_mm: npt.ArrayLike) -> BoolArray:
         """Whether points (n, 3) lie in voxels of the mask."""

@@ -52,7 +52,7 @@ def measure_typical(prepared: Sequence[PreparedCase], grids: Sequence[Geometry],
         grids: The grid of each case's first image.
         names: Names of the channels.
     """
-    values = np.array([[statistics_of(channel, _tissue(one)) for channel in one.channels] for one in prepared])
+    values = np.array([[statistics_of(channel, _tissue(one)) for channel in one.images] for one in prepared])
     in_plane, across = zip(*map(_spacings, grids), strict=True)
     return TypicalInputs(
         cases=len(prepared),
@@ -75,7 +75,7 @@ def unlike_training(typical: TypicalInputs | None, prepared: PreparedCase, grid:
         return ()
     warnings = [text for text in (_spacing_warning(typical, grid),) if text]
     least = _LEAST_DEVIATION * (2 if typical.cases < _FEW else 1)
-    for channel, array in zip(typical.channels, prepared.channels, strict=True):
+    for channel, array in zip(typical.channels, prepared.images, strict=True):
         own = np.array(statistics_of(array, _tissue(prepared)))
         spread = np.hypot(channel.deviation, least) * np.sqrt(1 + 1 / typical.cases)
         away = (own - np.array(channel.mean)) / spread

@@ -23,8 +23,6 @@ NEGATIVE = -1
 IMAGE = int(np.iinfo(np.int64).min)
 """Group number of samples with an image as teacher, where there are neither lesions nor non-lesions."""
 
-_MOST_VOXELS_PER_LESION = 4096
-"""Regions up to 16^3 are sampled completely; of larger ones, this many voxels at random."""
 _BRIGHT_SHARE = 0.1
 _MINED_PER_CASE = 2000
 """Fewer where only each so manieth voxel was searched, or they would reach down to what is answered well."""
@@ -60,7 +58,7 @@ def draw_samples(
     """
     taught = [teach(lesion, prepared.grid, settings) for lesion in lesions]
     teacher = teaching_volume(taught, prepared.grid.shape_zyx)
-    places, groups = _regions([one.box for one in taught], random)
+    places, groups = _regions([one.box for one in taught], settings.voxels_per_lesion, random)
     negatives = _negatives(prepared, _away_from(taught, prepared.mask), settings.negatives_drawn, random)
     where = np.concatenate([places, negatives])
     groups = np.concatenate([groups, np.full(len(negatives), NEGATIVE)])
@@ -80,7 +78,8 @@ def region_negatives(
     So Suzuki teaches each expert its type of non-nodule (Med Phys 30:1602, 2003). Voxels near a lesion are left out.
     """
     free = _away_from([teach(lesion, prepared.grid, settings) for lesion in lesions], np.ones_like(prepared.mask))
-    places, numbers = _regions([teach(one, prepared.grid, settings).box for one in non_lesions], random)
+    boxes = [teach(one, prepared.grid, settings).box for one in non_lesions]
+    places, numbers = _regions(boxes, settings.voxels_per_lesion, random)
     kept = free[tuple(places.T)]
     places, numbers = places[kept], numbers[kept]
     zeros = np.zeros(len(places), np.float32)
@@ -156,14 +155,14 @@ def _samples(
     )
 
 
-def _regions(boxes: Sequence[Box], random: np.random.Generator) -> tuple[Indices, Indices]:
-    """The voxels (n, 3) of training regions, and which region (n,) each is of."""
+def _regions(boxes: Sequence[Box], most: int, random: np.random.Generator) -> tuple[Indices, Indices]:
+    """The voxels (n, 3) of training regions, so many of each at most, and which region (n,) each is of."""
     places, numbers = [np.empty((0, 3), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     for number, box in enumerate(boxes):
         grid = np.meshgrid(*[np.arange(part.start, part.stop) for part in box], indexing="ij")
         voxels = np.stack(grid, axis=-1).reshape(-1, 3)
-        if len(voxels) > _MOST_VOXELS_PER_LESION:
-            voxels = voxels[random.choice(len(voxels), _MOST_VOXELS_PER_LESION, replace=False)]
+        if len(voxels) > most:
+            voxels = voxels[random.choice(len(voxels), most, replace=False)]
         places.append(voxels)
         numbers.append(np.full(len(voxels), number))
     return np.concatenate(places), np.concatenate(numbers)

@@ -8,10 +8,10 @@ from mtann.backends.computation import choose_for_mtann
 from mtann.errors import ModelError, SettingsError
 from mtann.models.bundle import ModelBundle
 from mtann.models.card import ModelCard
-from mtann.pipeline import Threshold, channels_in_order, image_warnings, input_references, scan_case
+from mtann.pipeline import Threshold, channels_in_order, image_warnings, input_references
 from mtann.preprocess.grid import resample_mask, restore
-from mtann.preprocess.prepare import prepare
 from mtann.progress import Run
+from mtann.scanning import prepare_for, prepared_at, scan_case
 from mtann.segmentation.result import Segmentation, SegmentationSettings, SegmentedLabel
 from mtann.volume import Volume
 
@@ -40,10 +40,11 @@ def segment_by_likelihood(
     how = choose_for_mtann(settings.device, settings.backend, settings.precision)
     channels = channels_in_order(volumes, card)
     first = channels[0]
-    prepared = prepare(channels, card.inputs, mask, run.part(0.0, 0.1))
+    ready = prepared_at(card.network.stages)
+    prepared = prepare_for(bundle, channels, mask, how, run.part(0.0, ready))
     single = bundle.networks()[0]
     likelihood = restore(
-        scan_case(single, prepared, card.detection.tile_voxels, how, run.part(0.1, 0.95)),
+        scan_case(single, prepared, card.detection.tile_voxels, how, run.part(ready, 0.95)),
         prepared.grid,
         first.geometry,
     )

@@ -1,0 +1,59 @@
+"""Teaching the networks before the last one in a row.
+
+What the next network sees of each case was answered as it would be in use: by a network of the cross-validation that
+has not seen the case (stacked generalisation: Wolpert, Neural Networks 5:241, 1992). The next stage's networks of folds
+have met their held-out cases only through answers on others.
+"""
+
+from collections.abc import Sequence
+
+from mtann.fitting import Fitted, TaughtCase, TrainingPlan, fit_networks, sample_case
+from mtann.progress import Run
+from mtann.sampling.folds import Fold
+
+
+def teach_earlier(
+    taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPlan, run: Run
+) -> tuple[list[TaughtCase], tuple[Fitted, ...]]:
+    """Train every network but the last one of a row.
+
+    Args:
+        taught: The cases, as the first network sees them.
+        folds: Cases that each fold holds out.
+        plan: How to train.
+        run: Progress and cancellation.
+
+    Returns:
+        The cases as the last network sees them, and the networks before it, first to last.
+
+    Raises:
+        CancelledError: The user asked to stop.
+    """
+    cases, earlier = list(taught), list[Fitted]()
+    count = plan.network.stages - 1
+    for stage in range(count):
+        part = run.part(stage / count, (stage + 1) / count)
+        fitted = fit_networks(cases, folds, plan, part.part(0.0, 0.7))
+        fold_of = {int(case): number for number, fold in enumerate(folds) for case in fold}
+        for number, one in enumerate(cases):
+            some = part.part(0.7 + 0.3 * number / len(cases), 0.7 + 0.3 * (number + 1) / len(cases))
+            cases[number] = _answered(fitted, fold_of.get(number), one, plan, number, some)
+        earlier.append(fitted)
+    return cases, tuple(earlier)
+
+
+def _answered(
+    fitted: Fitted, fold: int | None, one: TaughtCase, plan: TrainingPlan, number: int, run: Run
+) -> TaughtCase:
+    """A case with a network's answer, sampled anew."""
+    from mtann.inference.scan import scan
+
+    likelihood = scan(
+        fitted.of_fold(fold),
+        one.prepared.channels,
+        one.prepared.mask,
+        tile_voxels=plan.detection.tile_voxels,
+        device=plan.device,
+        run=run,
+    ).mean(axis=0)
+    return sample_case(one.case, one.prepared.with_answer(likelihood), plan, number)
