@@ -50,6 +50,20 @@ def test_every_voxel_of_a_training_region_is_a_sample(prepared):
     assert samples.inputs[region][0, 0, 0, centre] == prepared.channels[0][11, 11, 11]
 
 
+def test_of_a_large_region_so_many_voxels_are_drawn_at_random(prepared):
+    settings = TrainingSettings(teacher="gaussian", negatives_per_case=0, voxels_per_lesion=100)
+    lesions = [Lesion((15.0, 15.0, 15.0), 4.0)]
+    few, other = (draw_samples(prepared, lesions, SINGLE, settings, np.random.default_rng(seed)) for seed in (0, 1))
+    assert (few.groups == 0).sum() == 100
+    assert len(np.unique(few.inputs[:, 0, 0], axis=0)) == 100
+    assert not np.array_equal(few.inputs, other.inputs)
+    # From all over the region, so from all teaching values: a corner's voxels have next to none.
+    assert few.targets.min() < 0.1
+    assert few.targets.max() > 0.6
+    known = region_negatives(prepared, lesions, [], SINGLE, settings, np.random.default_rng(0))
+    assert len(known.targets) == 100
+
+
 def test_negatives_come_from_tissue_away_from_lesions_and_half_of_them_are_unusual(prepared):
     marked = np.zeros(prepared.grid.shape_zyx, dtype=np.float32)
     marked[...] = np.arange(marked.size).reshape(marked.shape)  # Each voxel tells where it is.
