@@ -129,7 +129,7 @@ def _networks(card: Any) -> int:
     """How many networks are asked for each voxel."""
     if card.kind == "unet":
         return len(card.folds) * len(card.stages)
-    return sum(len(members) for members in card.members)
+    return sum(len(members) for members in (*card.earlier_members, *card.members))
 
 
 def _cardLines(card: Any) -> tuple[str, ...]:

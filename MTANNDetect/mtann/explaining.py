@@ -61,7 +61,8 @@ def explain(
     channels = channels_in_order(volumes, card)
     check_same(result, bundle, channels)
     chosen = _chosen(result, ids, settings.most_candidates)
-    prepared = prepared or prepare_for(bundle, channels, mask, choose_for_mtann(device), run.part(0.0, 0.2))
+    how, tile = choose_for_mtann(device), result.settings.tile_voxels
+    prepared = prepared or prepare_for(bundle, channels, mask, tile, how, run.part(0.0, 0.2))
     networks = bundle.networks()
     explained = []
     for number, candidate in enumerate(chosen):

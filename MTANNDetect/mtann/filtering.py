@@ -75,7 +75,7 @@ def filter_candidates(
     image, *_ = channels = channels_in_order(volumes, bundle.card)
     _check(candidates, image)
     ready = prepared_at(bundle.card.network.stages)
-    prepared = prepared or prepare_for(bundle, channels, mask, how, run.part(0.0, ready))
+    prepared = prepared or prepare_for(bundle, channels, mask, settings.tile_voxels, how, run.part(0.0, ready))
     likelihood = scan_case(bundle.networks()[0], prepared, settings.tile_voxels, how, run.part(ready, 0.8))
     labels, scored = _scored(candidates, bundle, prepared, channels, how.device, run.part(0.8, 1.0))
     run.report("done", 1.0, f"{len(scored)} candidates")

@@ -68,7 +68,7 @@ def detect(
     how = computation or choose_for_mtann(device)
     first, *_ = channels = channels_in_order(volumes, card)
     ready = prepared_at(card.network.stages)
-    prepared = prepared or prepare_for(bundle, channels, mask, how, run.part(0.0, ready))
+    prepared = prepared or prepare_for(bundle, channels, mask, settings.tile_voxels, how, run.part(0.0, ready))
     single, *experts = bundle.networks()
     likelihood = scan_case(single, prepared, settings.tile_voxels, how, run.part(ready, 0.8))
     restored, labels, candidates = find_candidates(

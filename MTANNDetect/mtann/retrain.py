@@ -89,7 +89,7 @@ def retrain(
     taught = []
     for number, case in enumerate(sized):
         part = run.part(0.3 * number / len(sized), 0.3 * (number + 1) / len(sized))
-        prepared = prepare_for(start, case.channels, case.mask, how, part)
+        prepared = prepare_for(start, case.channels, case.mask, card.detection.tile_voxels, how, part)
         taught.append(sample_case(case, prepared, plan, number))
     network, *experts = start.networks()
     lesson: list[Samples] = []

@@ -6,6 +6,7 @@ the one before it answered: auto-context (Tu and Bai, IEEE Trans Pattern Anal Ma
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mtann.backends.computation import Computation
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
 
 def prepare_for(
-    bundle: ModelBundle, channels: Sequence[Volume], mask: Volume | None, computation: Computation, run: Run
+    bundle: ModelBundle,
+    channels: Sequence[Volume],
+    mask: Volume | None,
+    tile_voxels: int,
+    computation: Computation,
+    run: Run,
 ) -> PreparedCase:
     """A case as the model's last networks see it: on the model's grid, with the answer of the network before them.
 
@@ -29,7 +35,8 @@ def prepare_for(
         bundle: The model.
         channels: One image a channel, in the model's order.
         mask: Where to look (non-zero voxels); found as the model's description says if None.
-        computation: What evaluates the earlier networks.
+        tile_voxels: Largest edge of a tile that earlier networks scan.
+        computation: What evaluates them.
         run: Progress and cancellation.
 
     Raises:
@@ -41,7 +48,9 @@ def prepare_for(
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 1.0 if stages == 1 else 0.2))
     for number, network in enumerate(bundle.earlier_networks() if stages > 1 else ()):
         part = run.part(0.2 + 0.8 * number / (stages - 1), 0.2 + 0.8 * (number + 1) / (stages - 1))
-        prepared = prepared.with_answer(scan_case(network, prepared, card.detection.tile_voxels, computation, part))
+        # What is searched must not change what is seen there.
+        everywhere = replace(prepared, mask=prepared.all_tissue)
+        prepared = prepared.with_answer(scan_case(network, everywhere, tile_voxels, computation, part))
     return prepared
 
 

@@ -1,8 +1,9 @@
 """Teaching the networks before the last one in a row.
 
 What the next network sees of each case was answered as it would be in use: by a network of the cross-validation that
-has not seen the case (stacked generalisation: Wolpert, Neural Networks 5:241, 1992). The next stage's networks of folds
-have met their held-out cases only through answers on others.
+has not seen the case (stacked generalisation: Wolpert, Neural Networks 5:241, 1992). A case that no fold holds out is
+answered by the network for use, which has learnt from it; the bundle says so. The next stage's networks of folds have
+met their held-out cases only through answers on others.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,17 @@ from collections.abc import Sequence
 from mtann.fitting import Fitted, TaughtCase, TrainingPlan, fit_networks, sample_case
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
+
+_OWN_ANSWERS = (
+    "{count} training case(s) are held out by no fold: what the last network saw of them was answered by networks that "
+    "had learnt from them, so it may trust such answers too much. Give cases of more patients, or set 'stages' to 1."
+)
+
+
+def notes_on(earlier: Sequence[Fitted], taught: Sequence[TaughtCase], folds: Sequence[Fold]) -> tuple[str, ...]:
+    """What a user of the model should know about how cases were answered for its last network."""
+    count = len(taught) - sum(map(len, folds))
+    return (_OWN_ANSWERS.format(count=count),) if earlier and count else ()
 
 
 def teach_earlier(
@@ -51,7 +63,7 @@ def _answered(
     likelihood = scan(
         fitted.of_fold(fold),
         one.prepared.channels,
-        one.prepared.mask,
+        one.prepared.all_tissue,
         tile_voxels=plan.detection.tile_voxels,
         device=plan.device,
         run=run,

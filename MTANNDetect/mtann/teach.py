@@ -18,7 +18,6 @@ from mtann.fitting import (
     TaughtCase,
     TrainingPlan,
     fit_networks,
-    is_telling,
     lesions_outside,
     prepare_cases,
     usable_folds,
@@ -42,8 +41,8 @@ from mtann.sampling.folds import Fold, patient_folds
 from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import DEFAULT_RADIUS_MM
 from mtann.settings import DetectionSettings, Device, NetworkSettings, TrainingSettings, make_settings, preset
-from mtann.stages import teach_earlier
-from mtann.thinning import learn_curve
+from mtann.stages import notes_on, teach_earlier
+from mtann.thinning import check_can_thin, learn_curve
 from mtann.training_report import make_report
 
 if TYPE_CHECKING:
@@ -122,19 +121,18 @@ def _teach(
     has_lesions = [bool(case.lesions) for case in cases]
     folds = patient_folds([case.patient for case in cases], plan.training.folds, plan.training.seed, has_lesions)
     folds = usable_folds(taught, folds, plan)
-    if learning_curve and not is_telling([taught[case] for fold in folds for case in fold], plan):
-        raise CasesError(
-            "A learning curve needs held-out cases: lesions in at least two patients (and non-lesions, where "
-            f"candidates are classified) and two folds; {len(folds)} folds can be used here. Train without it."
-        )
-    first = 0.15 + 0.25 * (1 - 1 / plan.network.stages)
+    if learning_curve:
+        check_can_thin(taught, folds, plan)
+    end = 0.4 if learning_curve else 0.98
+    first = end - (end - 0.15) / plan.network.stages
     taught, earlier = teach_earlier(taught, folds, plan, run.part(0.15, first))
-    learnt = _learn(taught, folds, plan, run.part(first, 0.4 if learning_curve else 0.98))
+    learnt = _learn(taught, folds, plan, run.part(first, end))
     curve = learn_curve(taught, folds, learnt.findings, plan, run.part(0.4, 0.98)) if learning_curve else None
     typical = measure_typical(
         [one.prepared for one in taught], [case.channels[0].geometry for case in cases], draft.channel_names
     )
     draft = draft.model_copy(update={"typical_inputs": typical})
+    draft = draft.model_copy(update={"notes": (*draft.notes, *notes_on(earlier, taught, folds))})
     card = _complete(draft, learnt, lesions_outside(taught))
     bundle = make_bundle(card, learnt.networks, learnt.of_folds, [fitted.of_fold(None) for fitted in earlier])
     return bundle, make_report(bundle, taught, learnt.findings, learnt.experts, curve)

@@ -8,8 +8,9 @@ from typing import Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from mtann.errors import CasesError
 from mtann.evaluation.learning_curve import LearningCurve, learning_curve, shares_by_lesion
-from mtann.fitting import TaughtCase, TrainingPlan, fit_networks
+from mtann.fitting import TaughtCase, TrainingPlan, fit_networks, is_telling
 from mtann.out_of_fold import Findings, out_of_fold
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
@@ -61,6 +62,24 @@ def learn_curve(
         lesions.append(thin.lesions)
     lesions.append(sum(len(one.case.lesions) for one in taught))
     return learning_curve(by, (*SHARES, 1.0), lesions, [*found, _shares(findings)], plan.training.seed)
+
+
+def check_can_thin(taught: Sequence[TaughtCase], folds: Sequence[Fold], plan: TrainingPlan) -> None:
+    """Make sure that there can be a learning curve.
+
+    Raises:
+        CasesError: Networks answer in a row, or too little is held out.
+    """
+    if plan.network.stages > 1:
+        raise CasesError(
+            f"A learning curve needs a single network, but setting 'stages' is {plan.network.stages}: the networks "
+            "before the last one would have learnt from all lesions. Train with 'stages' 1, or without the curve."
+        )
+    if not is_telling([taught[case] for fold in folds for case in fold], plan):
+        raise CasesError(
+            "A learning curve needs held-out cases: lesions in at least two patients (and non-lesions, where "
+            f"candidates are classified) and two folds; {len(folds)} folds can be used here. Train without it."
+        )
 
 
 def thinned_by(taught: Sequence[TaughtCase], plan: TrainingPlan) -> Literal["patients", "lesions"]:

@@ -40,6 +40,8 @@ def measure_uncertainty(
 ) -> Uncertainty:
     """Tell how far a model's networks, and mirrored images, disagree. It takes eight scans (four of a 2-D model).
 
+    Of networks in a row only the last ones are asked again: the answers before are mirrored with the image.
+
     Args:
         volumes: The case's channels, as they were given to :func:`detect`.
         result: What it found.
@@ -57,7 +59,7 @@ def measure_uncertainty(
     bundle, how = open_model(model), choose_for_mtann(device)
     channels = channels_in_order(volumes, bundle.card)
     check_same(result, bundle, channels)
-    prepared = prepare_for(bundle, channels, mask, how, run.part(0.0, 0.1))
+    prepared = prepare_for(bundle, channels, mask, result.settings.tile_voxels, how, run.part(0.0, 0.1))
     network, mirrorings = bundle.ensemble(), mirror_axes(bundle.card.dimensions)
     every = evaluations(network, prepared, mirrorings, result.settings.tile_voxels, how, run.part(0.1, 1.0))
     restored = (restore(one, prepared.grid, channels[0].geometry) for one in every)

@@ -11,10 +11,13 @@ from mtann import detect, train
 from mtann.backends.computation import Computation
 from mtann.cases import TrainingCase
 from mtann.detection.given import given_from
-from mtann.errors import ModelError
+from mtann.enhancement.pairs import EnhancementCase
+from mtann.enhancement.train import train_enhancement
+from mtann.errors import CasesError, ModelError, SettingsError
 from mtann.explaining import ANSWER_NAME, explain
 from mtann.filtering import filter_candidates
 from mtann.fitting import prepare_cases, with_sizes
+from mtann.geometry import Geometry
 from mtann.inference.scan import scan
 from mtann.models.bundle import ModelBundle, complete_bundle, load_bundle, save_bundle
 from mtann.progress import Run
@@ -24,10 +27,11 @@ from mtann.sampling.lesions import Lesion
 from mtann.sampling.subvolumes import gather
 from mtann.scanning import prepare_for
 from mtann.segmentation.segment import segment
-from mtann.settings import ExplanationSettings
-from mtann.stages import teach_earlier
+from mtann.settings import ENHANCEMENT_NETWORK, ExplanationSettings
+from mtann.stages import notes_on, teach_earlier
 from mtann.teach import make_plan
 from mtann.uncertain import measure_uncertainty
+from mtann.volume import Volume
 
 ROW = NETWORK.model_copy(update={"stages": 3})
 CPU = Computation("cpu", "torch", "fp32", "a test")
@@ -50,7 +54,7 @@ def test_each_network_sees_the_images_and_the_answer_before_it():
     first, second = row_model().earlier_networks()
     (last,) = row_model().networks()
     assert [network.channels for network in (first, second, last)] == [1, 2, 2]
-    prepared = prepare_for(row_model(), (balls(7).volume,), None, CPU, Run())
+    prepared = prepare_for(row_model(), (balls(7).volume,), None, 64, CPU, Run())
     image = prepared.images[0]
     where = np.argwhere(np.ones(image.shape, dtype=bool))
     answers: list[np.ndarray] = []
@@ -80,12 +84,49 @@ def test_what_a_network_learns_from_was_answered_by_one_that_had_not_seen_the_ca
             assert all(samples.inputs.shape[1] == 2 for samples in taught[case].samples)
 
 
-def test_without_folds_the_network_for_use_answers():
+def test_what_is_searched_does_not_change_what_is_answered_there():
+    volume = balls(7).volume
+    everywhere = detect(volume, row_model(), device="cpu").likelihood.array
+    part = np.zeros(volume.array.shape, dtype=np.uint8)
+    part[8:16, 16:30, 10:30] = 1
+    masked = detect(volume, row_model(), mask=volume.with_array(part), device="cpu").likelihood.array
+    inside = part.astype(bool)
+    np.testing.assert_allclose(masked[inside], everywhere[inside], atol=1e-4)
+    assert not masked[~inside].any()
+
+
+def test_progress_rises_through_the_whole_row():
+    seen = []
+    detect(balls(7).volume, row_model(), device="cpu", progress=seen.append)
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+def test_a_learning_curve_of_a_row_is_refused():
+    with pytest.raises(CasesError, match="'stages' is 3"):
+        train(ball_cases(), network=ROW, training=QUICK, learning_curve=True, device="cpu")
+
+
+def test_enhancement_by_a_row_is_refused():
+    image = Volume(
+        np.random.default_rng(0).normal(size=(1, 32, 32)).astype(np.float32),
+        Geometry((1, 32, 32), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)),
+    )
+    network = ENHANCEMENT_NETWORK.model_copy(update={"stages": 2})
+    with pytest.raises(SettingsError, match="'stages' is 2"):
+        train_enhancement([EnhancementCase("one", "one", (image,), image)], network=network, device="cpu")
+
+
+def test_without_folds_the_network_for_use_answers_and_the_model_says_so():
     cases = with_sizes(ball_cases(1), None)
     plan = make_plan(cases, ("t1c",), ROW.model_copy(update={"stages": 2}), QUICK, None, None, {}, None, "cpu")
     (taught,), (earlier,) = teach_earlier(prepare_cases(cases, plan, Run()), [], plan, Run())
     expected = scan(earlier.of_fold(None), taught.prepared.images, taught.prepared.mask)[0]
     np.testing.assert_array_equal(taught.prepared.channels[-1], expected)
+    (note,) = notes_on([earlier], [taught], [])
+    assert "1 training case(s) are held out by no fold" in note
+    assert notes_on([earlier], [taught], [np.array([0])]) == notes_on([], [taught], []) == ()
 
 
 def test_a_row_is_the_same_after_saving_and_reading(tmp_path):

@@ -24,7 +24,7 @@ from mtann.pipeline import channels_in_order, resolve_threshold
 from mtann.progress import Progress, Run
 from mtann.report.documents import result_document
 from mtann.report.save import RESULT_FOLDER, save_result
-from mtann.scanning import prepare_for
+from mtann.scanning import prepare_for, prepared_at
 from mtann.settings import DetectionSettings, ExplanationSettings, make_settings
 from mtann.uncertain import measure_uncertainty
 
@@ -159,7 +159,8 @@ class Looking:
         if how is not None:
             # Detecting and explaining look at the same case.
             channels = channels_in_order(volumes, bundle.card)
-            prepared = prepare_for(bundle, channels, mask, computation, Run(console.progress))
+            part = Run(console.progress).part(0.0, prepared_at(bundle.card.network.stages))
+            prepared = prepare_for(bundle, channels, mask, settings.tile_voxels, computation, part)
         result = task.look(
             volumes,
             bundle,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mtann.enhancement.bands import draw_bands
 from mtann.enhancement.meaning import teacher
 from mtann.enhancement.pairs import Pair
+from mtann.errors import SettingsError
 from mtann.models.enhancement_card import OutputScale
 from mtann.preprocess.prepare import InputSpecification
 from mtann.progress import Run
@@ -34,6 +35,18 @@ class EnhancementPlan:
     network: NetworkSettings
     training: EnhancementSettings
     device: "torch.device"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            SettingsError: Networks are to see what one before them answered: levels do not.
+        """
+        if self.network.stages > 1:
+            raise SettingsError(
+                f"Setting 'stages' is {self.network.stages}, but enhancement has one network a resolution level, and "
+                "none sees another's answer. Leave it at 1, and set 'levels'."
+            )
 
 
 def fit_levels(

@@ -87,6 +87,11 @@ class PreparedCase:
         """The channels that are images: all but an earlier network's answer."""
         return self.channels[:-1] if self.answered else self.channels
 
+    @property
+    def all_tissue(self) -> BoolVolume:
+        """Where networks before the last one answer: in all tissue, whatever part of it is searched."""
+        return self.mask if self.tissue is None else self.mask | self.tissue
+
     def with_answer(self, answer: FloatVolume) -> "PreparedCase":
         """The case as the next network in a row sees it: the images, and what the network before answered."""
         return replace(self, channels=(*self.images, answer), answered=True)

@@ -41,7 +41,7 @@ def segment_by_likelihood(
     channels = channels_in_order(volumes, card)
     first = channels[0]
     ready = prepared_at(card.network.stages)
-    prepared = prepare_for(bundle, channels, mask, how, run.part(0.0, ready))
+    prepared = prepare_for(bundle, channels, mask, card.detection.tile_voxels, how, run.part(0.0, ready))
     single = bundle.networks()[0]
     likelihood = restore(
         scan_case(single, prepared, card.detection.tile_voxels, how, run.part(ready, 0.95)),
