@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtann.backends.computation import Computation
 from mtann.cases import TrainingCase
 from mtann.preprocess.prepare import InputSpecification, PreparedCase, prepare
 from mtann.progress import Run
@@ -39,6 +40,11 @@ class TrainingPlan:
     training: TrainingSettings
     detection: DetectionSettings
     device: "torch.device"
+
+    @property
+    def computation(self) -> Computation:
+        """What evaluates networks during training: torch, in the precision of the reference."""
+        return Computation(str(self.device), "torch", "fp32", "training")
 
 
 @dataclass(frozen=True)

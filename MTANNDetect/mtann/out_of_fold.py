@@ -11,6 +11,7 @@ from mtann.evaluation.overlap import Overlap, measure_overlap
 from mtann.fitting import Fitted, TaughtCase, TrainingPlan, is_telling
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
+from mtann.scanning import scan_case
 
 _MOST_SCANNED = 12
 """So many training cases at most are scanned where none is held out: their figures flatter, however many they are."""
@@ -79,16 +80,8 @@ def _spread(taught: Sequence[TaughtCase], most: int) -> list[int]:
 
 
 def _look(fitted: Fitted, number: int, fold: int | None, one: TaughtCase, plan: TrainingPlan, run: Run) -> Finding:
-    from mtann.inference.scan import scan
-
-    likelihood = scan(
-        fitted.of_fold(fold),
-        one.prepared.channels,
-        one.prepared.mask,
-        tile_voxels=plan.detection.tile_voxels,
-        device=plan.device,
-        run=run.part(0.0, 0.7),
-    ).mean(axis=0)
+    network, part = fitted.of_fold(fold), run.part(0.0, 0.7)
+    likelihood = scan_case(network, one.prepared, plan.detection.tile_voxels, plan.computation, part)
     target = one.case.channels[0].geometry
     _, _, candidates = find_candidates(
         likelihood, one.prepared.grid, one.prepared.mask, target, plan.detection, "lesion", run.part(0.7, 1.0)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mtann.backends.computation import Computation
 from mtann.backends.device import choose_device
 from mtann.cases import TrainingCase
 from mtann.errors import CasesError
@@ -85,11 +84,10 @@ def retrain(
     settings = _fitting_into_memory(training or retraining_settings(card), cases)
     plan = TrainingPlan(card.inputs, card.network, settings, card.detection, choose_device(device))
     draft = _describe(start, cases, plan, name or card.name)
-    sized, how = with_sizes(cases, settings.point_radius_mm), Computation(str(plan.device), "torch", "fp32", "")
-    taught = []
+    sized, taught = with_sizes(cases, settings.point_radius_mm), []
     for number, case in enumerate(sized):
         part = run.part(0.3 * number / len(sized), 0.3 * (number + 1) / len(sized))
-        prepared = prepare_for(start, case.channels, case.mask, card.detection.tile_voxels, how, part)
+        prepared = prepare_for(start, case.channels, case.mask, card.detection.tile_voxels, plan.computation, part)
         taught.append(sample_case(case, prepared, plan, number))
     network, *experts = start.networks()
     lesson: list[Samples] = []

@@ -48,10 +48,23 @@ def prepare_for(
     prepared = prepare(channels, card.inputs, mask, run.part(0.0, 1.0 if stages == 1 else 0.2))
     for number, network in enumerate(bundle.earlier_networks() if stages > 1 else ()):
         part = run.part(0.2 + 0.8 * number / (stages - 1), 0.2 + 0.8 * (number + 1) / (stages - 1))
-        # What is searched must not change what is seen there.
-        everywhere = replace(prepared, mask=prepared.all_tissue)
-        prepared = prepared.with_answer(scan_case(network, everywhere, tile_voxels, computation, part))
+        prepared = answered_by(network, prepared, tile_voxels, computation, part)
     return prepared
+
+
+def answered_by(
+    network: "MTANN", prepared: PreparedCase, tile_voxels: int, computation: Computation, run: Run
+) -> PreparedCase:
+    """A case as the next network in a row sees it: with a network's answer in all tissue.
+
+    What is searched must not change what is seen there.
+
+    Raises:
+        MTANNError: Memory ran out.
+        CancelledError: The user asked to stop.
+    """
+    everywhere = replace(prepared, mask=prepared.all_tissue)
+    return prepared.with_answer(scan_case(network, everywhere, tile_voxels, computation, run))
 
 
 def prepared_at(stages: int) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from mtann.fitting import Fitted, TaughtCase, TrainingPlan, fit_networks, sample_case
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
+from mtann.scanning import answered_by
 
 _OWN_ANSWERS = (
     "{count} training case(s) are held out by no fold: what the last network saw of them was answered by networks that "
@@ -49,23 +50,8 @@ def teach_earlier(
         fold_of = {int(case): number for number, fold in enumerate(folds) for case in fold}
         for number, one in enumerate(cases):
             some = part.part(0.7 + 0.3 * number / len(cases), 0.7 + 0.3 * (number + 1) / len(cases))
-            cases[number] = _answered(fitted, fold_of.get(number), one, plan, number, some)
+            network = fitted.of_fold(fold_of.get(number))
+            prepared = answered_by(network, one.prepared, plan.detection.tile_voxels, plan.computation, some)
+            cases[number] = sample_case(one.case, prepared, plan, number)
         earlier.append(fitted)
     return cases, tuple(earlier)
-
-
-def _answered(
-    fitted: Fitted, fold: int | None, one: TaughtCase, plan: TrainingPlan, number: int, run: Run
-) -> TaughtCase:
-    """A case with a network's answer, sampled anew."""
-    from mtann.inference.scan import scan
-
-    likelihood = scan(
-        fitted.of_fold(fold),
-        one.prepared.channels,
-        one.prepared.all_tissue,
-        tile_voxels=plan.detection.tile_voxels,
-        device=plan.device,
-        run=run,
-    ).mean(axis=0)
-    return sample_case(one.case, one.prepared.with_answer(likelihood), plan, number)

@@ -138,7 +138,7 @@ def make_bundle(
         card = card.model_copy(update={"kept_folds": folds.members if folds is not None else 0})
     weights = {
         f"{prefix}.{key}": tensor[number].detach().cpu().numpy().astype(np.float32)
-        for members, network in zip((*_earlier(card), *card.members), (*earlier, *networks), strict=True)
+        for members, network in zip((*card.earlier_members, *card.members), (*earlier, *networks), strict=True)
         for key, tensor in network.state_dict().items()
         for number, prefix in enumerate(members)
     }
@@ -147,10 +147,6 @@ def make_bundle(
             array = tensor.detach().cpu().numpy().astype(np.float32)
             weights |= {f"fold_{number}.{key}": np.asarray(array[number]) for number in range(folds.members)}
     return complete_bundle(card, weights)
-
-
-def _earlier(card: Card) -> tuple[tuple[str, ...], ...]:
-    return card.earlier_members if isinstance(card, MTANNCard) else ()
 
 
 def complete_bundle(card: C, weights: dict[str, npt.NDArray[np.float32]]) -> ModelBundle[C]:

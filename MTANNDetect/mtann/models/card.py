@@ -80,6 +80,11 @@ class Card(Settings):
     def members(self) -> tuple[tuple[str, ...], ...]:
         """What the tensors' names of each network's members begin with."""
 
+    @property
+    def earlier_members(self) -> tuple[tuple[str, ...], ...]:
+        """What the tensors' names of the networks begin with whose answers the others see, first to last."""
+        return ()
+
 
 class MTANNCard(Card):
     """What the cards of models that consist of MTANNs tell."""
@@ -94,11 +99,6 @@ class MTANNCard(Card):
     def channel_names(self) -> tuple[str, ...]:
         """Names of the images that it takes, in order."""
         return tuple(channel.name for channel in self.inputs.channels)
-
-    @property
-    def earlier_members(self) -> tuple[tuple[str, ...], ...]:
-        """What the tensors' names of the networks begin with whose answers the others see, first to last."""
-        return ()
 
     @property
     def fold_members(self) -> tuple[str, ...]:
