@@ -8,6 +8,7 @@ import numpy as np
 
 from mtann.backends.computation import Computation
 from mtann.cases import TrainingCase
+from mtann.preprocess.hessian import with_hessian
 from mtann.preprocess.prepare import InputSpecification, PreparedCase, prepare
 from mtann.progress import Run
 from mtann.sampling.folds import Fold
@@ -104,7 +105,9 @@ def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -
     taught = []
     for number, case in enumerate(cases):
         part = run.part(number / len(cases), (number + 1) / len(cases))
-        prepared = prepare(case.channels, plan.inputs, case.mask, part)
+        prepared = prepare(case.channels, plan.inputs, case.mask, part.part(0.0, 0.7))
+        scales, dimensions = plan.network.hessian_scales_mm, plan.network.dimensions
+        prepared = with_hessian(prepared, scales, dimensions, part.part(0.7, 0.9))
         part.report("prepare", 0.9, f"Sampling case {number + 1} of {len(cases)}")
         taught.append(sample_case(case, prepared, plan, number))
     return taught

@@ -149,7 +149,7 @@ def _answers(network: "MTANN", samples: Samples) -> npt.NDArray[np.float32]:
     import torch
 
     with torch.inference_mode():
-        inputs = torch.from_numpy(samples.inputs)[None].to(network.first_bias.device)
+        inputs = torch.from_numpy(samples.inputs)[None].to(network.first_bias.device, torch.float32)
         result: npt.NDArray[np.float32] = network(inputs).mean(dim=0).cpu().numpy()
     return result
 

@@ -13,6 +13,7 @@ from mtann.backends.computation import Computation
 from mtann.errors import MTANNError
 from mtann.models.bundle import ModelBundle
 from mtann.preprocess.grid import FloatVolume
+from mtann.preprocess.hessian import with_hessian
 from mtann.preprocess.prepare import PreparedCase, prepare
 from mtann.progress import Run
 from mtann.volume import Volume
@@ -45,7 +46,9 @@ def prepare_for(
     """
     card = bundle.card
     stages = card.network.stages
-    prepared = prepare(channels, card.inputs, mask, run.part(0.0, 1.0 if stages == 1 else 0.2))
+    ready = run.part(0.0, 1.0 if stages == 1 else 0.2)
+    prepared = prepare(channels, card.inputs, mask, ready.part(0.0, 0.7))
+    prepared = with_hessian(prepared, card.network.hessian_scales_mm, card.dimensions, ready.part(0.7, 1.0))
     for number, network in enumerate(bundle.earlier_networks() if stages > 1 else ()):
         part = run.part(0.2 + 0.8 * number / (stages - 1), 0.2 + 0.8 * (number + 1) / (stages - 1))
         prepared = answered_by(network, prepared, tile_voxels, computation, part)

@@ -61,6 +61,12 @@ class NetworkSettings(Settings):
         max_length=2,
         description="units in each hidden layer; the first is sigmoid, the second tanh",
     )
+    hessian_scales_mm: tuple[Annotated[float, Field(gt=0, le=50)], ...] = Field(
+        (),
+        max_length=4,
+        description="scales in mm at which networks also see the curvature of each image: the two largest eigenvalues "
+        "of its Hessian matrix, in which blobs, tubes and sheets differ whichever way they lie",
+    )
     stages: int = Field(
         1,
         ge=1,

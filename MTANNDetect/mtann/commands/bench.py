@@ -14,7 +14,7 @@ from mtann.commands.console import Console
 from mtann.commands.options import add_common, add_device
 from mtann.errors import SettingsError
 from mtann.report.html import software_versions
-from mtann.sampling.subvolumes import NEGATIVE, Samples
+from mtann.sampling.subvolumes import NEGATIVE, Samples, to_keep
 from mtann.settings import NetworkSettings, TrainingSettings
 
 _EDGE = 96
@@ -106,7 +106,7 @@ def _training(chosen: Computation, repeats: int) -> dict[str, Any]:
 
     shape, steps, members = NetworkSettings(dilations=(1,), hidden=(25,)), 50, 8
     random = np.random.default_rng(0)
-    inputs = random.normal(size=(4096, 1, 1, 171)).astype(np.float32)
+    inputs = to_keep(random.normal(size=(4096, 1, 1, 171)).astype(np.float32))
     groups = np.where(np.arange(4096) % 2, NEGATIVE, 0)
     samples = Samples(inputs, random.uniform(size=4096).astype(np.float32), groups)
     settings = TrainingSettings(steps=steps, batch_size=256)

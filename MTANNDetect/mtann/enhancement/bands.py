@@ -10,7 +10,7 @@ from scipy import ndimage
 from mtann.enhancement.pyramid import compose, decompose, halve
 from mtann.preprocess.prepare import PreparedCase
 from mtann.progress import Run
-from mtann.sampling.subvolumes import IMAGE, Samples, gather
+from mtann.sampling.subvolumes import IMAGE, Samples, gather, to_keep
 from mtann.settings import NetworkSettings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def draw_bands(
         inside = np.flatnonzero(tissue)
         chosen = random.choice(inside, min(voxels, len(inside)), replace=False)
         where = np.stack(np.unravel_index(np.sort(chosen), tissue.shape), axis=1).astype(np.int64)
-        found = gather([bands[level] for bands in inputs], where, network)
+        found = to_keep(gather([bands[level] for bands in inputs], where, network))
         samples.append(Samples(found, targets[level][tuple(where.T)], np.full(len(where), IMAGE)))
         tissue = _coarser(tissue, network.dimensions)
     return samples

@@ -40,12 +40,17 @@ class EnhancementPlan:
         """Refuse what cannot be.
 
         Raises:
-            SettingsError: Networks are to see what one before them answered: levels do not.
+            SettingsError: Networks are to see what one before them answered, or curvature: levels do not.
         """
         if self.network.stages > 1:
             raise SettingsError(
                 f"Setting 'stages' is {self.network.stages}, but enhancement has one network a resolution level, and "
                 "none sees another's answer. Leave it at 1, and set 'levels'."
+            )
+        if self.network.hessian_scales_mm:
+            scales = ", ".join(f"{scale:g}" for scale in self.network.hessian_scales_mm)
+            raise SettingsError(
+                f"Setting 'hessian_scales_mm' is {scales}, but enhancement works on intensities alone. Leave it empty."
             )
 
 

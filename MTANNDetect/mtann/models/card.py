@@ -10,6 +10,7 @@ from mtann.detection.combination import Combination, SingleNetwork
 from mtann.detection.operating_points import OperatingPoint
 from mtann.errors import ModelError
 from mtann.evaluation.overlap import SegmentationThreshold
+from mtann.preprocess.hessian import hessian_names
 from mtann.preprocess.prepare import Channel, InputSpecification
 from mtann.preprocess.typical import TypicalInputs
 from mtann.settings import DetectionSettings, NetworkSettings, Settings, Task, TrainingSettings
@@ -105,9 +106,15 @@ class MTANNCard(Card):
         """What the tensors' names of networks begin with that are asked only how sure the model is."""
         return ()
 
+    @property
+    def derived_names(self) -> tuple[str, ...]:
+        """Names of what networks see beside the images that is derived from these."""
+        scales = self.network.hessian_scales_mm
+        return tuple(name for channel in self.channel_names for name in hessian_names(channel, scales))
+
     def seen_by(self, stage: int) -> int:
-        """How many channels a network sees: the images and, after the first stage (0), the answer before."""
-        return len(self.inputs.channels) + (stage > 0)
+        """How many channels a network sees: images, what is derived and, after stage 0, the answer before."""
+        return len(self.channel_names) + len(self.derived_names) + (stage > 0)
 
     @property
     def dimensions(self) -> int:
@@ -118,7 +125,9 @@ class MTANNCard(Card):
     def described_inputs(self) -> str:
         """Each channel's modality and what is done to its intensities; the grid."""
         channels = ", ".join(_described(channel) for channel in self.inputs.channels)
-        return f"Channels: {channels}; grid {self.inputs.spacing_mm:g} mm, {self.dimensions}-D"
+        scales = ", ".join(f"{scale:g}" for scale in self.network.hessian_scales_mm)
+        curvature = f", with their curvature at {scales} mm" if scales else ""
+        return f"Channels: {channels}{curvature}; grid {self.inputs.spacing_mm:g} mm, {self.dimensions}-D"
 
 
 class ModelCard(MTANNCard):

@@ -65,12 +65,13 @@ class PreparedCase:
 
     Attributes:
         grid: The model's grid for this case.
-        channels: What a network sees, float32 (z, y, x): normalised intensities, one array a channel, and last what the
-            network before it in a row answered, if there is one.
+        channels: What a network sees, float32 (z, y, x): normalised intensities, one array a channel, then what is
+            derived from them, and last what the network before it in a row answered, if there is one.
         mask: Where to look.
         warnings: What the reader of a result must know about the input.
         inverses: The way back to each image's own intensities, one a channel.
         tissue: Where intensities were measured, whatever part of it is searched; None for where to look.
+        derived: How many channels after the images are derived from these.
         answered: Whether the last channel is an earlier network's answer.
     """
 
@@ -80,12 +81,13 @@ class PreparedCase:
     warnings: tuple[str, ...] = ()
     inverses: tuple[Inverse, ...] = field(default=(), repr=False)
     tissue: BoolVolume | None = field(default=None, repr=False)
+    derived: int = 0
     answered: bool = False
 
     @property
     def images(self) -> tuple[FloatVolume, ...]:
-        """The channels that are images: all but an earlier network's answer."""
-        return self.channels[:-1] if self.answered else self.channels
+        """The channels that are images: all but what is derived from them, and an earlier network's answer."""
+        return self.channels[: len(self.channels) - self.derived - self.answered]
 
     @property
     def all_tissue(self) -> BoolVolume:
@@ -93,8 +95,9 @@ class PreparedCase:
         return self.mask if self.tissue is None else self.mask | self.tissue
 
     def with_answer(self, answer: FloatVolume) -> "PreparedCase":
-        """The case as the next network in a row sees it: the images, and what the network before answered."""
-        return replace(self, channels=(*self.images, answer), answered=True)
+        """The case as the next network in a row sees it: with what the network before answered as last channel."""
+        known = self.channels[:-1] if self.answered else self.channels
+        return replace(self, channels=(*known, answer), answered=True)
 
     def searches(self, points_lps_mm: npt.ArrayLike) -> BoolArray:
         """Whether points (n, 3) lie in voxels of the mask."""

@@ -18,7 +18,7 @@ class SampleStore:
     """The samples of all cases, each kept once however many networks learn from it.
 
     Attributes:
-        inputs: float32 (n, channels, levels, offsets).
+        inputs: float16 (n, channels, levels, offsets).
         targets: float32 (n,).
     """
 
@@ -114,7 +114,8 @@ def _moments(samples: Samples) -> tuple[int, npt.NDArray[np.float64], npt.NDArra
     if not len(samples.inputs):
         zero = np.zeros(samples.inputs.shape[1:3])
         return 0, zero, zero
-    count = samples.inputs.shape[0] * samples.inputs.shape[3]
-    mean = samples.inputs.mean(axis=(0, 3), dtype=np.float64)
-    squares = np.einsum("nclo,nclo->cl", samples.inputs, samples.inputs, dtype=np.float64) / count
+    inputs = samples.inputs.astype(np.float32)
+    count = inputs.shape[0] * inputs.shape[3]
+    mean = inputs.mean(axis=(0, 3), dtype=np.float64)
+    squares = np.einsum("nclo,nclo->cl", inputs, inputs, dtype=np.float64) / count
     return count, mean * count, squares * count

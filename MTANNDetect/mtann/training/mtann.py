@@ -107,6 +107,7 @@ class _Batches:
         self._inputs = torch.from_numpy(store.inputs).to(device)
         self._targets = torch.from_numpy(store.targets).to(device)
         self._gathered = self._inputs.new_empty(0)
+        self._given = torch.empty(0, device=device)
         self._symmetries = torch.from_numpy(offset_symmetries(network.settings)).to(device)
         varied = settings.intensity_variation
         self._scaled_by = _INTENSITY_VARIATION if varied is None else varied
@@ -143,8 +144,10 @@ class _Batches:
         shape = (rows.numel(), *self._inputs.shape[1:])
         if self._gathered.shape != shape:
             self._gathered = self._inputs.new_empty(shape)
+            self._given = torch.empty(shape, device=self._device)
         torch.index_select(self._inputs, 0, rows.flatten(), out=self._gathered)
-        return self._gathered.view(*rows.shape, *shape[1:]), self._targets[rows]
+        self._given.copy_(self._gathered)
+        return self._given.view(*rows.shape, *shape[1:]), self._targets[rows]
 
 
 class _Watch:

@@ -47,7 +47,7 @@ def test_every_voxel_of_a_training_region_is_a_sample(prepared):
     assert (samples.groups == NEGATIVE).sum() == 500
     assert not samples.targets[~region].any()
     centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
-    assert samples.inputs[region][0, 0, 0, centre] == prepared.channels[0][11, 11, 11]
+    assert samples.inputs[region][0, 0, 0, centre] == np.float16(prepared.channels[0][11, 11, 11])
 
 
 def test_of_a_large_region_so_many_voxels_are_drawn_at_random(prepared):
@@ -64,18 +64,20 @@ def test_of_a_large_region_so_many_voxels_are_drawn_at_random(prepared):
     assert len(known.targets) == 100
 
 
+def places_of(prepared):
+    """Three channels in which each voxel tells where it is: its index along z, y and x."""
+    return tuple(np.indices(prepared.grid.shape_zyx).astype(np.float32))
+
+
 def test_negatives_come_from_tissue_away_from_lesions_and_half_of_them_are_unusual(prepared):
-    marked = np.zeros(prepared.grid.shape_zyx, dtype=np.float32)
-    marked[...] = np.arange(marked.size).reshape(marked.shape)  # Each voxel tells where it is.
-    case = PreparedCase(prepared.grid, (prepared.channels[0], marked), prepared.mask)
+    case = PreparedCase(prepared.grid, (prepared.channels[0], *places_of(prepared)), prepared.mask)
     settings = TrainingSettings(teacher="gaussian", negatives_per_case=1000)
     samples = draw_samples(case, [Lesion((15.0, 15.0, 15.0), 4.0)], SINGLE, settings, np.random.default_rng(0))
     centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
-    places = samples.inputs[samples.groups == NEGATIVE][:, 1, 0, centre].astype(int)
-    index = np.stack(np.unravel_index(places, marked.shape), axis=1)
+    index = samples.inputs[samples.groups == NEGATIVE][:, 1:, 0, centre].astype(int)
     assert prepared.mask[tuple(index.T)].all()
     assert not ((index >= 11) & (index <= 19)).all(axis=1).any()
-    assert len(places) == 1000
+    assert len(index) == 1000
 
 
 def test_mining_takes_the_strongest_responses_away_from_lesions(prepared):
@@ -127,8 +129,7 @@ def test_patients_with_lesions_are_spread_over_the_folds():
 
 
 def test_augmentation_adds_turned_subvolumes_of_every_region_and_of_no_other_tissue(prepared):
-    marked = np.arange(30**3, dtype=np.float32).reshape(30, 30, 30)  # Each voxel tells where it is.
-    case = PreparedCase(prepared.grid, (marked,), prepared.mask)
+    case = PreparedCase(prepared.grid, places_of(prepared), prepared.mask)
     plain = TrainingSettings(teacher="gaussian", negatives_per_case=300)
     few = plain.model_copy(update={"turned_per_region": 70})
     lesions = [Lesion((9.0, 9.0, 9.0), 2.5), Lesion((21.0, 21.0, 21.0), 2.0)]
@@ -146,9 +147,17 @@ def test_augmentation_adds_turned_subvolumes_of_every_region_and_of_no_other_tis
     assert samples.groups[count:].tolist() == [0] * 70 + [1] * 70
     # A turn leaves the centre where it is: the value to answer is that of the same voxel.
     centre = subvolume_offsets(SINGLE).tolist().index([0, 0, 0])
-    places = samples.inputs[:, 0, 0, centre]
-    answers = dict(zip(places[:count].tolist(), before.targets.tolist(), strict=True))
-    assert samples.targets[count:].tolist() == [answers[place] for place in places[count:].tolist()]
+    places = [tuple(place) for place in samples.inputs[:, :, 0, centre].tolist()]
+    answers = dict(zip(places[:count], before.targets.tolist(), strict=True))
+    assert samples.targets[count:].tolist() == [answers[place] for place in places[count:]]
     others = region_negatives(case, lesions, [], SINGLE, few, np.random.default_rng(0))
     assert not others.targets.any()
     assert np.count_nonzero(others.groups == NEGATIVE - 2) == 5**3 + 70  # 1.7 * 1.5 = 2.55 voxels to each side.
+
+
+def test_samples_hold_the_largest_number_that_they_can_where_intensities_are_larger(prepared):
+    huge = PreparedCase(prepared.grid, (1e6 * prepared.channels[0],), prepared.mask)
+    settings = TrainingSettings(teacher="gaussian", negatives_per_case=50)
+    samples = draw_samples(huge, [Lesion((15.0, 15.0, 15.0), 4.0)], SINGLE, settings, np.random.default_rng(0))
+    assert np.isfinite(samples.inputs).all()
+    assert samples.inputs.max() == np.finfo(np.float16).max
