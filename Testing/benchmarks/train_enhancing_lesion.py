@@ -46,7 +46,7 @@ from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
 from mtann.training.mtann import Fit
 
 NAME = "enhancing-lesion-t1c"
-NETWORK = NetworkSettings(dilations=(1, 2, 4, 8), hidden=(64, 32), stages=2)
+NETWORK = NetworkSettings(dilations=(1, 2, 4, 8), hidden=(64, 32), hessian_scales_mm=(1.2, 2.5))
 MOST_ALARMS = 2.0
 """A case: the balanced operating point allows no more."""
 TRAINING = TrainingSettings(
@@ -55,8 +55,8 @@ TRAINING = TrainingSettings(
     mined_cases=30,
     mining_stride=2,
     folds=len(BACKGROUNDS),
-    negatives_per_case=2500,
-    voxels_per_lesion=500,
+    negatives_per_case=1500,
+    voxels_per_lesion=250,
     target_fp_per_case=(MOST_ALARMS,),
 )
 DETECTION = DetectionSettings(join_fraction=0.3)

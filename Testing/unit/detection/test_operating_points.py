@@ -25,9 +25,11 @@ def test_thresholds_by_hand():
     assert {point.chosen_on for point in points.values()} == {"some data"}
 
 
-def test_without_alarms_the_threshold_is_the_lowest_lesion():
+def test_with_nothing_below_the_lowest_lesion_the_threshold_lies_halfway_to_none():
     points = by_name(choose_operating_points([[0.8, 0.6]], [[]], "x"))
-    assert points["balanced"].threshold == points["high_sensitivity"].threshold == 0.6
+    assert points["balanced"].threshold == points["high_sensitivity"].threshold == 0.3
+    below_none = by_name(choose_operating_points([[0.8, -0.6]], [[]], "x"))
+    assert below_none["high_sensitivity"].threshold == -0.6
 
 
 def test_a_missed_lesion_weighs_four_times_a_false_alarm_and_ties_go_to_the_lower_threshold():
