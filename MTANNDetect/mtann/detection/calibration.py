@@ -131,11 +131,16 @@ def fit_platt(scores: FloatArray, on_lesion: npt.NDArray[np.bool_], chosen_on: s
 
 
 def fit_isotonic(scores: FloatArray, on_lesion: npt.NDArray[np.bool_], chosen_on: str) -> IsotonicCalibration:
-    """Fit the curve of least squares that never falls; candidates of one score count as one of their mean."""
+    """Fit the curve of least squares that never falls; candidates of one score count as one of their mean.
+
+    Where all of the highest scores lie on lesions, or none of the lowest does, n candidates make that (n + 1) / (n + 2)
+    or 1 / (n + 2): never 1 or 0 (Laplace's rule of succession).
+    """
     distinct, place = np.unique(scores, return_inverse=True)
     counts = np.bincount(place.ravel())
     share = np.bincount(place.ravel(), weights=on_lesion) / counts
     level = np.clip(scipy.optimize.isotonic_regression(share, weights=counts).x, 0.0, 1.0)
+    level = 1 - _never_certain(1 - _never_certain(level, counts)[::-1], counts[::-1])[::-1]
     # Only the ends of level stretches shape the curve.
     ends = np.flatnonzero(np.r_[True, np.diff(level) != 0] | np.r_[np.diff(level) != 0, True])
     return IsotonicCalibration(
@@ -145,6 +150,16 @@ def fit_isotonic(scores: FloatArray, on_lesion: npt.NDArray[np.bool_], chosen_on
         false_alarms=int((~on_lesion).sum()),
         chosen_on=chosen_on,
     )
+
+
+def _never_certain(level: FloatArray, counts: npt.NDArray[np.int64]) -> FloatArray:
+    """Rising probabilities whose last, if it is 1, is what Laplace's rule of succession makes of so many candidates."""
+    certain = level == 1
+    if not certain.any():
+        return level
+    count, below = counts[certain].sum(), level[~certain]
+    # More candidates below may tell more than few at the end: the curve never falls.
+    return np.where(certain, np.max([(count + 1) / (count + 2), *below[-1:]]), level)
 
 
 def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, cases: int, chosen_on: str) -> TemperatureCalibration:

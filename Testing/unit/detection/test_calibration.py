@@ -20,16 +20,33 @@ from mtann.detection.calibration import (
 
 def test_an_isotonic_curve_by_hand():
     # Scores 1 to 5; the candidates at 2 and 4 lie on lesions. 1 is no lesion: 0. After the hit at 2 comes a miss at 3:
-    # both share 1/2. After the hit at 4 comes a miss at 5: both share 1/2, too. So 0, then 1/2 from 2 on.
+    # both share 1/2. After the hit at 4 comes a miss at 5: both share 1/2, too. So 0, then 1/2 from 2 on; one
+    # candidate is no proof of 0, but of 1/3.
     curve = fit_isotonic(np.array([1.0, 2, 3, 4, 5]), np.array([0, 1, 0, 1, 0], bool), "x")
-    np.testing.assert_allclose(curve.apply([0, 1, 1.5, 2, 3, 4, 5, 9]), [0, 0, 0.25, 0.5, 0.5, 0.5, 0.5, 0.5])
+    third = 1 / 3
+    np.testing.assert_allclose(curve.apply([0, 1, 1.5, 2, 3, 4, 5, 9]), [third, third, 5 / 12, 0.5, 0.5, 0.5, 0.5, 0.5])
     assert (curve.lesions, curve.false_alarms, curve.chosen_on) == (2, 3, "x")
 
 
 def test_candidates_of_one_score_count_as_one():
-    # Three candidates at 1, one of them on a lesion; one at 2 on a lesion.
+    # Three candidates at 1, one of them on a lesion; one at 2 on a lesion, which makes 2/3.
     curve = fit_isotonic(np.array([1.0, 1, 1, 2]), np.array([0, 1, 0, 1], bool), "x")
-    np.testing.assert_allclose(curve.apply([1, 2]), [1 / 3, 1])
+    np.testing.assert_allclose(curve.apply([1, 2]), [1 / 3, 2 / 3])
+
+
+def test_no_candidate_is_certain():
+    # Six without a lesion, then two of two on lesions: 1/8 and 3/4. All on lesions: five make 6/7, none 1/7.
+    curve = fit_isotonic(np.arange(8.0), np.arange(8) >= 6, "x")
+    np.testing.assert_allclose(curve.apply([0, 5, 6, 7]), [1 / 8, 1 / 8, 3 / 4, 3 / 4])
+    for certain in (True, False):
+        same = fit_isotonic(np.arange(5.0), np.full(5, certain), "x")
+        np.testing.assert_allclose(same.apply([0, 4]), 6 / 7 if certain else 1 / 7)
+
+
+def test_a_single_hit_at_the_end_does_not_lower_what_many_below_it_prove():
+    # Nine of ten at 1 are on lesions; one at 2 alone would make 2/3, one miss at 0 1/3.
+    scores, hits = np.r_[0.0, np.ones(10), 2.0], np.r_[False, np.arange(10) > 0, True]
+    np.testing.assert_allclose(fit_isotonic(scores, hits, "x").apply([0, 1, 2]), [1 / 3, 0.9, 0.9])
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=2, max_size=40))
@@ -38,8 +55,12 @@ def test_isotonic_agrees_with_scikit_learn(pairs):
     if len(np.unique(scores)) < 2:
         return
     theirs = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(scores, hits)
-    where = np.linspace(-1, 9, 31)
-    np.testing.assert_allclose(fit_isotonic(scores, hits > 0, "x").apply(where), theirs.predict(where), atol=1e-6)
+    ours = fit_isotonic(scores, hits > 0, "x").apply(scores)
+    wanted = theirs.predict(scores)
+    inner = (wanted > 1e-6) & (wanted < 1 - 1e-6)
+    np.testing.assert_allclose(ours[inner], wanted[inner], atol=1e-6)
+    assert ((ours > 0) & (ours < 1)).all()
+    assert np.all(np.diff(ours[np.argsort(scores, kind="stable")]) >= -1e-12)
 
 
 def test_platt_agrees_with_an_unpenalised_logistic_regression_on_platts_targets():
