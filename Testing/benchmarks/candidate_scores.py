@@ -23,7 +23,7 @@ from mtann.preprocess.prepare import Channel, InputSpecification, prepare
 from mtann.progress import Run
 from mtann.sampling.kernel import dilations_for
 from mtann.sampling.lesions import Lesion
-from mtann.sampling.subvolumes import NEGATIVE, Samples, gather
+from mtann.sampling.subvolumes import NEGATIVE, Samples, gather, to_keep
 from mtann.settings import DetectionSettings, NetworkSettings, TrainingSettings
 from mtann.volume import Volume
 
@@ -101,7 +101,7 @@ def _only_the_middle(one: TaughtCase, network: NetworkSettings) -> TaughtCase:
     where = np.full((1, 3), EDGE_VOXELS // 2)
     lesion = bool(one.case.lesions)
     samples = Samples(
-        gather(one.prepared.channels, where, network),
+        to_keep(gather(one.prepared.channels, where, network)),
         np.array([float(lesion)], dtype=np.float32),
         np.array([0 if lesion else NEGATIVE]),
     )

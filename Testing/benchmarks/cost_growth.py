@@ -25,7 +25,7 @@ from mtann.inference.window import Rows
 from mtann.networks.mtann import MTANN
 from mtann.planning.plan import Architecture, Configuration, Intensities, Plan
 from mtann.preprocess.resize import make_resize
-from mtann.sampling.subvolumes import NEGATIVE, Samples
+from mtann.sampling.subvolumes import NEGATIVE, Samples, to_keep
 from mtann.settings import NetworkSettings, TrainingSettings
 from mtann.training.mtann import fit
 
@@ -72,7 +72,10 @@ def lesson(lesions: int) -> Samples:
     count = 512 * lesions
     random = np.random.default_rng(0)
     groups = np.concatenate([np.repeat(np.arange(lesions), 512), np.full(count, NEGATIVE)])
-    inputs = random.standard_normal(size=(2 * count, 1, 1, 171), dtype=np.float32)
+    inputs = np.empty((2 * count, 1, 1, 171), np.float16)
+    for part in np.array_split(inputs, 2 * lesions):
+        # Case by case, as training draws them: nothing else is as large as what it keeps.
+        part[:] = to_keep(random.standard_normal(size=part.shape, dtype=np.float32))
     return Samples(inputs, random.uniform(size=2 * count).astype(np.float32), groups)
 
 

@@ -13,6 +13,7 @@ from mtann.geometry import Geometry
 from mtann.phantoms.fields import random_field
 from mtann.synthetic.insert import insert_lesions
 from mtann.synthetic.presets import RECIPES
+from mtann.synthetic.recipe import LesionRecipe
 from mtann.volume import Volume
 
 Float32 = npt.NDArray[np.float32]
@@ -29,10 +30,29 @@ CAVITY = RECIPES["glioma"].model_copy(
     }
 )
 """Cavities after operations, cysts, tumours that do not enhance: darker than tissue, with an oedema."""
+HOLES = RECIPES["metastasis"].model_copy(
+    update={
+        "unit": "image",
+        "count": (3, 20),
+        "radius_mm": (1.0, 7.0),
+        "contrast": (-0.6, -0.15),
+        "halo_contrast": (-0.1, 0.0),
+        "halo_mm": (0.0, 3.0),
+        "solid": 1.0,
+        "ring": 0.0,
+        "patchy": 0.0,
+        "hollow_above_mm": 30.0,
+        "mass_effect": (0.0, 0.0),
+        "blur_mm": (0.5, 1.5),
+    }
+)
+"""Lacunes, wide perivascular spaces and old plaques: the tissue between them looks like a rim round a core."""
 _STEP_MM = 0.5
 _BEND = 0.12
 _SINUS_DEPTH_MM, _SINUS_RADIUS_MM, _SINUS_LENGTH_MM = (-2.0, 4.0), (1.5, 6.0), (15.0, 110.0)
 _SINUS_BRIGHTNESS = (1.3, 3.2)
+_VESSEL_RADIUS_MM, _VESSEL_BRIGHTNESS = (0.5, 3.0), (1.2, 3.2)
+"""From a cortical vein to the great vein of Galen."""
 
 
 def smooth_field(shape: tuple[int, ...], cells: int, random: np.random.Generator) -> Float32:
@@ -55,8 +75,9 @@ def add_distractors(image: Float32, brain: Bools, random: np.random.Generator) -
         image = _membrane(image, brain, random)
     for _ in range(int(random.integers(0, 7))):
         image = vessel(image, brain, random)
-    if random.random() < 0.5:
-        image = _cavities(image, brain, random)
+    for recipe in (CAVITY, HOLES):
+        if random.random() < 0.5:
+            image = _dark(image, brain, recipe, random)
     return np.where(brain, np.maximum(image, 1e-3), 0).astype(np.float32) * np.float32(white), brain
 
 
@@ -133,7 +154,7 @@ def vessel(image: Float32, brain: Bools, random: np.random.Generator) -> Float32
         heading = heading / np.linalg.norm(heading) + _BEND * random.normal(size=3)
         place = place + _STEP_MM * heading / np.linalg.norm(heading)
         points.append(place)
-    path, radius = np.array(points), np.exp(random.uniform(np.log(0.5), np.log(2.5)))
+    path, radius = np.array(points), np.exp(random.uniform(*np.log(_VESSEL_RADIUS_MM)))
     low = np.maximum(np.floor(path.min(axis=0) - radius - 2), 0).astype(int)
     high = np.minimum(np.ceil(path.max(axis=0) + radius + 3), image.shape).astype(int)
     if (low >= high).any():
@@ -148,11 +169,11 @@ def vessel(image: Float32, brain: Bools, random: np.random.Generator) -> Float32
     distance[tuple(voxels.T)] = cKDTree(path - low).query(voxels)[0]
     cover = ndimage.gaussian_filter(np.clip(radius + 0.5 - distance, 0, 1), 0.5) * brain[box]
     image = image.copy()
-    image[box] += cover * np.maximum(random.uniform(1.2, 2.6) - image[box], 0)
+    image[box] += cover * np.maximum(random.uniform(*_VESSEL_BRIGHTNESS) - image[box], 0)
     return image
 
 
-def _cavities(image: Float32, brain: Bools, random: np.random.Generator) -> Float32:
+def _dark(image: Float32, brain: Bools, recipe: LesionRecipe, random: np.random.Generator) -> Float32:
     shown = np.where(brain, np.maximum(image, 1e-3), 0).astype(np.float32)
     volume = Volume(shown, Geometry(shown.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)), "background")
-    return np.asarray(insert_lesions([volume], None, CAVITY, random).channels[0].array, dtype=np.float32)
+    return np.asarray(insert_lesions([volume], None, recipe, random).channels[0].array, dtype=np.float32)

@@ -12,6 +12,7 @@ Rows = npt.NDArray[np.int64]
 
 _LESION_SHARE = 0.5
 """Share of a batch from lesions' training regions; the rest is divided evenly among the kinds of non-lesion."""
+_ROWS_AT_ONCE = 4096
 
 
 class SampleStore:
@@ -111,11 +112,10 @@ class _Kind:
 
 def _moments(samples: Samples) -> tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Number, sum and sum of squares (channels, levels) of a case's inputs."""
-    if not len(samples.inputs):
-        zero = np.zeros(samples.inputs.shape[1:3])
-        return 0, zero, zero
-    inputs = samples.inputs.astype(np.float32)
-    count = inputs.shape[0] * inputs.shape[3]
-    mean = inputs.mean(axis=(0, 3), dtype=np.float64)
-    squares = np.einsum("nclo,nclo->cl", inputs, inputs, dtype=np.float64) / count
-    return count, mean * count, squares * count
+    total, squares = np.zeros((2, *samples.inputs.shape[1:3]))
+    # Part by part: sums are taken in more than half precision, which a whole case would take much memory for.
+    for start in range(0, len(samples.inputs), _ROWS_AT_ONCE):
+        inputs = samples.inputs[start : start + _ROWS_AT_ONCE].astype(np.float32)
+        total += inputs.sum(axis=(0, 3), dtype=np.float64)
+        squares += np.einsum("nclo,nclo->cl", inputs, inputs, dtype=np.float64)
+    return samples.inputs.shape[0] * samples.inputs.shape[3], total, squares
