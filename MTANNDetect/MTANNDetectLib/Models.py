@@ -109,7 +109,13 @@ def _choiceFromCard(card: Any, folder: Path, origin: str) -> ModelChoice:
         canOutline=outlines,
         spacingMm=card.inputs.spacing_mm if card.kind == "mtann" else 0.0,
         members=_networks(card),
+        derived=_derived(card),
     )
+
+
+def _derived(card: Any) -> int:
+    """How many volumes the last networks see beside the images."""
+    return card.seen_by(len(card.earlier_members)) - len(card.channel_names) if card.kind == "mtann" else 0
 
 
 def _abilities(card: Any) -> tuple[bool, bool]:

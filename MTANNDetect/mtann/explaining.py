@@ -72,8 +72,10 @@ def explain(
         occlusion = occlusion_of(candidate, prepared, networks, card.combination, settings, where, part)
         explained.append(CandidateExplanation(candidate.id, shared_out, occlusion))
     run.report("done", 1.0, f"{len(explained)} candidates explained")
-    names = (*card.channel_names, *card.derived_names, *([ANSWER_NAME] if prepared.answered else []))
-    return Explanation(tuple(explained), tuple(map(filters_of, networks)), names, settings)
+    answer = (ANSWER_NAME,) if prepared.answered else ()
+    seen = (*card.channel_names, *card.derived_names, *answer)
+    inputs = (*card.channel_names, *answer)
+    return Explanation(tuple(explained), tuple(map(filters_of, networks)), seen, inputs, settings)
 
 
 def check_same(result: DetectionResult, bundle: ModelBundle, channels: Sequence[Volume]) -> None:

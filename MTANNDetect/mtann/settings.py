@@ -6,7 +6,7 @@ in millimetres or, where the name says so, in voxels of the model's isotropic gr
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mtann.errors import SettingsError
 
@@ -15,6 +15,16 @@ Backend = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Task = Literal["detection", "classification"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _ascending(scales_mm: tuple[float, ...]) -> tuple[float, ...]:
+    if list(scales_mm) != sorted(set(scales_mm)):
+        raise ValueError(f"scales must ascend without repetition, found {scales_mm}")
+    return scales_mm
+
+
+Scales = Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
+HessianScale = Annotated[float, Field(ge=0.1, le=20)]
 
 
 class Settings(BaseModel):
@@ -61,11 +71,12 @@ class NetworkSettings(Settings):
         max_length=2,
         description="units in each hidden layer; the first is sigmoid, the second tanh",
     )
-    hessian_scales_mm: tuple[Annotated[float, Field(gt=0, le=50)], ...] = Field(
+    hessian_scales_mm: Annotated[tuple[HessianScale, ...], AfterValidator(_ascending)] = Field(
         (),
         max_length=4,
         description="scales in mm at which networks also see the curvature of each image: the two largest eigenvalues "
-        "of its Hessian matrix, in which blobs, tubes and sheets differ whichever way they lie",
+        "of its Hessian matrix, in which blobs, tubes and sheets that are brighter than what is round them differ "
+        "whichever way they lie",
     )
     stages: int = Field(
         1,
@@ -199,7 +210,7 @@ DEFAULT_SCALES_MM = (1.0, 1.6, 2.6, 4.1, 6.6, 10.5)
 class DetectionSettings(Settings):
     """How candidates are found in a likelihood volume."""
 
-    scales_mm: tuple[Positive, ...] = Field(
+    scales_mm: Scales = Field(
         (),
         description="scoring sigmas at which peaks are sought, ascending, in mm; "
         "if none are given, training chooses them by its lesions' radii",
@@ -217,12 +228,6 @@ class DetectionSettings(Settings):
     max_candidates: int = Field(100, ge=1, le=10000, description="most candidates kept a case")
     score_floor: float = Field(0.05, allow_inf_nan=False, description="candidates below this score are not kept at all")
     tile_voxels: int = Field(64, ge=8, le=1024, description="edge of the tiles that the scan runs in, in voxels")
-
-    @model_validator(mode="after")
-    def _scales_ascend(self) -> "DetectionSettings":
-        if list(self.scales_mm) != sorted(set(self.scales_mm)):
-            raise ValueError(f"scales_mm must ascend without repetition, found {self.scales_mm}")
-        return self
 
 
 class ExplanationSettings(Settings):

@@ -140,7 +140,7 @@ def teach(
             name=NAME,
             channels=("t1c",),
             class_name="enhancing lesion",
-            network=NETWORK,
+            network=known[0].card.network if known else NETWORK,
             training=TRAINING,
             detection=DETECTION.model_copy(update={"scales_mm": scales}),
             spacing_mm=1.0,

@@ -107,6 +107,14 @@ def test_a_measured_speed_gives_back_the_time_that_was_measured():
     assert expectationInWords(expected) == "Expected: about 35 s and 0.6 GB of memory, as measured here."
 
 
+def test_curvature_and_earlier_answers_cost_time_and_memory():
+    plain, curved = ONE, replace(ONE, derived=5)
+    assert curved.inputs == len(ONE.channels) + 5
+    first, more = (expectation(model, (100, 100, 100), (1, 1, 1), "cpu", {}) for model in (plain, curved))
+    assert more.seconds == pytest.approx(first.seconds * curved.inputs / plain.inputs)
+    assert more.bytes - first.bytes == pytest.approx(5 * 1e6 * 4 * 8)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.2, "1 s"), (7.4, "7 s"), (23, "25 s"), (89, "90 s"), (90, "2 min"), (300, "5 min")]
 )

@@ -20,6 +20,7 @@ from mtann.inference.scan import scan
 from mtann.models.bundle import ModelBundle, complete_bundle, load_bundle, save_bundle
 from mtann.preprocess.hessian import SHOWN, hessian_names, largest_eigenvalues
 from mtann.progress import Run
+from mtann.report.explanation import explanation_document
 from mtann.retrain import retrain
 from mtann.sampling.lesions import Lesion
 from mtann.scanning import prepare_for
@@ -43,7 +44,10 @@ def test_networks_see_the_image_its_curvature_and_the_answer_before():
     prepared = prepare_for(curved_model(), (volume,), None, 64, CPU, Run())
     (image,) = prepared.images
     spacing = np.array(prepared.grid.spacing_zyx_mm)
-    expected = [SHOWN * values for scale in SCALES for values in largest_eigenvalues(image, scale / spacing)]
+    tissue = prepared.all_tissue
+    expected = [
+        SHOWN * values for scale in SCALES for values in largest_eigenvalues(image, scale / spacing, tissue=tissue)
+    ]
     for shown, wanted in zip(prepared.channels[1:5], expected, strict=True):
         np.testing.assert_allclose(shown, wanted, rtol=1e-6)
     answer = scan(first, prepared.channels[:5], prepared.all_tissue, device="cpu").mean(axis=0)
@@ -76,7 +80,10 @@ def test_given_candidates_are_scored_and_explained_with_it():
     np.testing.assert_allclose(scored.likelihood.array, result.likelihood.array, atol=1e-5)
     told = explain(volume, result, curved_model(), ExplanationSettings(most_candidates=1), device="cpu")
     assert told.channels == ("t1c", *hessian_names("t1c", SCALES), ANSWER_NAME)
-    assert len(told.candidates[0].occlusion.by_channel) == 6
+    assert told.inputs == ("t1c", ANSWER_NAME)
+    assert len(told.candidates[0].occlusion.by_channel) == 2
+    json = explanation_document(told)
+    assert (json["channels"], json["inputs"]) == (list(told.channels), list(told.inputs))
 
 
 def test_retraining_keeps_the_scales_and_what_was_learnt():
@@ -108,7 +115,9 @@ def test_enhancement_with_it_is_refused():
         train_enhancement([EnhancementCase("one", "one", (image,), image)], network=network, device="cpu")
 
 
-@pytest.mark.parametrize("scales", [(0.0,), (-1.0,), (float("nan"),), (1.0, 2.0, 3.0, 4.0, 5.0)])
+@pytest.mark.parametrize(
+    "scales", [(0.0,), (-1.0,), (21.0,), (float("nan"),), (2.0, 1.0), (1.0, 1.0), (1.0, 2.0, 3.0, 4.0, 5.0)]
+)
 def test_scales_that_cannot_be_are_refused(scales):
     with pytest.raises(ValueError, match="hessian_scales_mm"):
         NetworkSettings(hessian_scales_mm=scales)

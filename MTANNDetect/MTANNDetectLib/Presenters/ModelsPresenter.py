@@ -53,6 +53,7 @@ class ModelChoice:
         canOutline: Whether it outlines whole lesions.
         spacingMm: The spacing that it works at; 0 if that depends on the image.
         members: How many networks are asked for each voxel.
+        derived: How many volumes they see beside the images: curvature, and the answer of a network before.
     """
 
     name: str
@@ -70,6 +71,12 @@ class ModelChoice:
     canOutline: bool = False
     spacingMm: float = 0.0
     members: int = 1
+    derived: int = 0
+
+    @property
+    def inputs(self) -> int:
+        """How many volumes the networks see."""
+        return len(self.channels) + self.derived
 
 
 def kindInWords(kind: str) -> str:

@@ -10,7 +10,7 @@ from ..Translation import _
 from .ModelsPresenter import BOTH, DETECT, OUTLINE, ModelChoice, Point
 
 _DEFAULT_SECONDS = {"cpu": 4.0, "cuda": 0.4, "mps": 1.0, "xpu": 0.6, "auto": 4.0}
-"""Seconds a million voxels, channel and network, until a run on this machine has told better."""
+"""Seconds a million voxels, input and network, until a run on this machine has told better."""
 _BYTES_A_VOXEL, _BASE_BYTES = 4 * 8, 0.4e9
 _LEAST_TOLD_S = 3.0
 
@@ -101,13 +101,13 @@ def expectation(
         sizeMm: The first image's extent in each direction.
         spacingMm: Its spacing, for models that work at that.
         device: Where it is to be computed.
-        measured: Seconds a million voxels, channel and network that former runs took, by :func:`rateKey`.
+        measured: Seconds a million voxels, input and network that former runs took, by :func:`rateKey`.
     """
     voxels = workVoxels(model, sizeMm, spacingMm)
     rate = measured.get(rateKey(model, device))
-    work = voxels / 1e6 * len(model.channels) * max(1, model.members)
+    work = voxels / 1e6 * model.inputs * max(1, model.members)
     seconds = work * (_DEFAULT_SECONDS.get(device, 4.0) if rate is None else rate)
-    return Expectation(seconds, _BASE_BYTES + voxels * _BYTES_A_VOXEL * (len(model.channels) + 1), rate is not None)
+    return Expectation(seconds, _BASE_BYTES + voxels * _BYTES_A_VOXEL * (model.inputs + 1), rate is not None)
 
 
 def workVoxels(model: ModelChoice, sizeMm: Sequence[float], spacingMm: Sequence[float]) -> float:
@@ -122,8 +122,8 @@ def rateKey(model: ModelChoice, device: str) -> str:
 
 
 def measuredRate(model: ModelChoice, voxels: float, seconds: float) -> float:
-    """Seconds a million voxels, channel and network, from a run that is done."""
-    return seconds / max(voxels / 1e6 * len(model.channels) * max(1, model.members), 1e-9)
+    """Seconds a million voxels, input and network, from a run that is done."""
+    return seconds / max(voxels / 1e6 * model.inputs * max(1, model.members), 1e-9)
 
 
 def expectationInWords(expected: Expectation) -> str:

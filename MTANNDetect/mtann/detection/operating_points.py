@@ -31,8 +31,8 @@ def choose_operating_points(
 
     ``balanced`` maximises the lesion-wise F2 score, 5 TP / (5 TP + FP + 4 FN): a missed lesion weighs four times a
     false alarm. ``high_sensitivity`` is the highest threshold that keeps every lesion which was found at all. Ties go
-    to the lower threshold. A threshold lies halfway between the lowest score that it keeps and the next one below (0 if
-    nothing scored less), so that it does not hang on one candidate's last digit.
+    to the lower threshold. A threshold lies halfway between the lowest score that it keeps and the next one below, so
+    that it does not hang on one candidate's last digit; see :func:`point_at` where nothing scored less.
     """
     lesions = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in lesion_scores])
     alarms = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in false_alarm_scores])
@@ -60,7 +60,8 @@ def point_at(
 ) -> OperatingPoint:
     """The operating point that keeps a lesion's score and everything above it.
 
-    Its threshold lies halfway to the next score below or, if there is none, to 0, which normal tissue is to answer.
+    Its threshold lies halfway to the next score below or, if there is none, to 0, which normal tissue is to answer; at
+    that score itself if it is below 0 and the lowest.
     """
     lesions = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in lesion_scores])
     alarms = np.concatenate([np.asarray(scores, dtype=np.float64) for scores in false_alarm_scores])

@@ -143,7 +143,7 @@ def _described(
 
     heard = score_candidates(network, one.prepared, candidates, device=plan.device).activations.mean(axis=0)
     return [
-        FalseAlarm(number, candidate, activity, np.array([channel[tuple(place)] for channel in one.prepared.channels]))
+        FalseAlarm(number, candidate, activity, np.array([image[tuple(place)] for image in one.prepared.images]))
         for candidate, activity, place in zip(candidates, heard, _voxels(candidates, one), strict=True)
     ]
 

@@ -30,12 +30,15 @@ class Explanation:
     Attributes:
         candidates: One entry a candidate that was explained, in the order of their numbers.
         filters: First layer of the single MTANN and of each expert (of the first repetition).
-        channels: Names of what the networks see: the model's channels and, where networks answer in a row, the answer
-            of the one before.
+        channels: Names of what the networks see: the model's channels, what is derived from them and, where networks
+            answer in a row, the answer of the one before.
+        inputs: Names of what occlusion hides alone, in its order: the model's channels, each with what is derived from
+            it, and that answer.
         settings: How it was made.
     """
 
     candidates: tuple[CandidateExplanation, ...]
     filters: tuple[Filters, ...]
     channels: tuple[str, ...]
+    inputs: tuple[str, ...]
     settings: ExplanationSettings

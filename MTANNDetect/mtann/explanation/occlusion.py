@@ -15,6 +15,7 @@ from scipy import ndimage
 from mtann.detection.candidate import Candidate
 from mtann.detection.combination import Combination
 from mtann.geometry import Triple
+from mtann.preprocess.hessian import channel_sources
 from mtann.preprocess.prepare import PreparedCase
 from mtann.progress import Run
 from mtann.settings import ExplanationSettings
@@ -44,7 +45,8 @@ class Occlusion:
     Attributes:
         fall: Map (float32) round the candidate on the model's grid: positive where what lies there raises the score, 0
             where nothing was tried.
-        by_channel: The same with one channel replaced alone; empty for a model of one channel.
+        by_channel: The same with one input replaced alone, an image with what is derived from it; empty for a model of
+            one input.
         score: The score that it falls from: the combined score about the candidate's peak, taken without regard to the
             mask. It is below the candidate's own where that comes from another peak on the same lesion.
         cube_zyx_mm: Edges of the cube.
@@ -100,8 +102,21 @@ def occlusion_of(
     boxes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     near = np.linalg.norm((boxes - place) / (settings.reach_sigmas * sigma), axis=1) <= 1
     background = _background(prepared, place, sigma_mm, candidate.max_diameter_mm / 2)
+    images = len(prepared.images)
+    sources = (*channel_sources(images, prepared.derived), *([images] if prepared.answered else []))
     heard = [
-        occluded_scores(network, prepared.channels, place, sigma, boxes[near], half, background, device=device, run=run)
+        occluded_scores(
+            network,
+            prepared.channels,
+            place,
+            sigma,
+            boxes[near],
+            half,
+            background,
+            sources=sources,
+            device=device,
+            run=run,
+        )
         for network in networks
     ]
     untouched = float(combination.apply(np.array([[one.untouched.mean()] for one in heard]))[0])
@@ -112,7 +127,7 @@ def occlusion_of(
         fall[near] = untouched - combination.apply(scores)
         maps.append(_as_volume(fall.reshape([len(line) for line in axes]), axes, prepared))
     edges = ((2 * half + 1) * spacing).tolist()
-    by_channel = tuple(maps[1:]) if len(prepared.channels) > 1 else ()
+    by_channel = tuple(maps[1:]) if len(maps) > 2 else ()
     return Occlusion(maps[0], by_channel, untouched, (edges[0], edges[1], edges[2]), background)
 
 

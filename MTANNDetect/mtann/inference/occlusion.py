@@ -34,7 +34,8 @@ class OccludedScores:
 
     Attributes:
         untouched: (members,), with the image as it is.
-        occluded: (members, 1 + channels, boxes), with each box replaced in all channels, then in one after the other.
+        occluded: (members, 1 + images, boxes), with each box replaced in all channels, then in those of one image after
+            the other: in the image and in what is derived from it.
     """
 
     untouched: FloatArray
@@ -50,6 +51,7 @@ def occluded_scores(
     half_zyx: Indices,
     values: Sequence[float],
     *,
+    sources: Sequence[int] = (),
     device: torch.device | str = "cpu",
     run: Run | None = None,
 ) -> OccludedScores:
@@ -66,6 +68,7 @@ def occluded_scores(
         centres_zyx: (boxes, 3) voxels in the boxes' middle.
         half_zyx: Half-widths of the boxes: 1 for three voxels.
         values: What a channel's intensities are replaced by, one a channel.
+        sources: Which image each channel is or is derived from, from 0 on; each its own if empty.
         device: Where to compute.
         run: Progress and cancellation.
 
@@ -77,7 +80,9 @@ def occluded_scores(
     voxels, weights = score_lattice(place_zyx, sigma_zyx, np.array(channels[0].shape))
     weight = torch.from_numpy(weights).float().to(device)
     changes = _changes(channels, centres_zyx, half_zyx, values)
-    scores = np.empty((network.members, 1 + len(channels), len(centres_zyx)))
+    sources = sources or range(len(channels))
+    images = range(1 + max(sources))
+    scores = np.empty((network.members, 1 + len(images), len(centres_zyx)))
     with torch.inference_mode():
         sums = network.sums(_untouched(channels, voxels, network.settings).to(device))
         untouched = network.finish(sums) @ weight
@@ -86,7 +91,11 @@ def occluded_scores(
             run.check()
             part = slice(start, start + step)
             by_channel = _changed_sums(network, changes[part], centres_zyx[part], voxels, channels[0].shape)
-            for number, change in enumerate([sum(by_channel), *by_channel]):
+            by_image = [
+                sum(change for change, source in zip(by_channel, sources, strict=True) if source == image)
+                for image in images
+            ]
+            for number, change in enumerate([sum(by_image), *by_image]):
                 # All boxes and voxels in one axis, as the rest of the network takes them.
                 changed = (sums[:, None] + change).flatten(1, 2)
                 answers = network.finish(changed).view(network.members, -1, len(voxels))

@@ -5,6 +5,9 @@ sheets (two near 0), which a small network would have to learn for every directi
 smoothed by a Gaussian, multiplied by the square of its scale so that scales compare (Lindeberg, Int J Comput Vis
 30:79, 1998); the eigenvalues as measure of shape after Sato et al. (Med Image Anal 2:143, 1998). Of a symmetric 3x3
 matrix they are found in closed form (Smith, Commun ACM 4:168, 1961).
+
+What is no tissue has no part in it: smoothing averages over tissue alone (normalised convolution; Knutsson and Westin,
+CVPR 1993, p. 515). Else the step from brain to what a skull-strip left empty would outdo most lesions.
 """
 
 from collections.abc import Sequence
@@ -19,19 +22,28 @@ from mtann.preprocess.prepare import PreparedCase
 from mtann.progress import Run
 
 FloatVolume = npt.NDArray[np.float32]
+BoolVolume = npt.NDArray[np.bool_]
 
 EIGENVALUES = ("largest", "second largest")
-"""Of each scale's eigenvalues, these are shown. The largest is negative in bright blobs alone, both in bright tubes."""
+"""Of each scale's eigenvalues, these are shown. Both are negative in bright blobs, the second alone in bright tubes,
+neither in bright sheets."""
 SHOWN = 4.0
 """Eigenvalues are shown multiplied by this, which makes them vary about as much as the images that they are of."""
-_TRUNCATE = 4.0
-"""In deviations. At three, the second derivative of a constant would be nearly a hundredth of it."""
+_LEAST_SIGMA = 0.5
+"""In voxels: a narrower Gaussian averages nothing, and would not reach from tissue to the voxels next to it."""
+_LEAST_WEIGHT = 1e-3
+"""Share of a Gaussian that lies in tissue; the narrowest has this much in each voxel next to tissue."""
 _SLAB_VOXELS = 2_000_000
 
 
 def hessian_names(channel: str, scales_mm: Sequence[float]) -> tuple[str, ...]:
     """Names of what is derived from one channel, in the order of :func:`with_hessian`."""
     return tuple(f"{channel}, {which} eigenvalue at {scale:g} mm" for scale in scales_mm for which in EIGENVALUES)
+
+
+def channel_sources(images: int, derived: int) -> tuple[int, ...]:
+    """Which image each channel of a case is or is derived from, by number: images, then what is derived of each."""
+    return (*range(images), *(image for image in range(images) for _ in range(derived // images)))
 
 
 def with_hessian(prepared: PreparedCase, scales_mm: Sequence[float], dimensions: int, run: Run) -> PreparedCase:
@@ -51,54 +63,94 @@ def with_hessian(prepared: PreparedCase, scales_mm: Sequence[float], dimensions:
     pairs = [(image, scale) for image in prepared.images for scale in scales_mm]
     derived: list[FloatVolume] = []
     for number, (image, scale) in enumerate(pairs):
-        run.report("prepare", number / len(pairs), f"Curvature at {scale:g} mm")
+        part = run.part(number / len(pairs), (number + 1) / len(pairs))
         sigma = scale / np.array(prepared.grid.spacing_zyx_mm)
-        derived += [np.float32(SHOWN) * values for values in largest_eigenvalues(image, sigma, dimensions, run)]
+        found = largest_eigenvalues(image, sigma, dimensions, prepared.all_tissue, part)
+        derived += [np.float32(SHOWN) * values for values in found]
     return replace(prepared, channels=(*prepared.images, *derived), derived=len(derived))
 
 
 def largest_eigenvalues(
-    image: FloatVolume, sigma_zyx: npt.ArrayLike, dimensions: int = 3, run: Run | None = None
+    image: FloatVolume,
+    sigma_zyx: npt.ArrayLike,
+    dimensions: int = 3,
+    tissue: BoolVolume | None = None,
+    run: Run | None = None,
 ) -> tuple[FloatVolume, FloatVolume]:
-    """The largest and the second largest eigenvalue of the Hessian matrix in each voxel.
+    """The largest and the second largest eigenvalue of the Hessian matrix in each voxel of tissue, and 0 elsewhere.
 
     Args:
-        image: (z, y, x), at least one voxel; beyond its borders it is mirrored.
-        sigma_zyx: The Gaussian's standard deviation along each axis, in voxels.
+        image: (z, y, x), at least one voxel.
+        sigma_zyx: The Gaussian's standard deviation along each axis, in voxels; half a voxel at least is taken.
         dimensions: 2 for derivatives within slices alone.
+        tissue: (z, y, x), where intensities count; everywhere if None.
         run: Progress and cancellation.
 
     Returns:
-        Two arrays (z, y, x) in the image's own unit: derivatives by lengths of one standard deviation.
+        Two arrays (z, y, x) in the image's own unit: derivatives by lengths of one standard deviation, as differences
+        between neighbouring voxels.
 
     Raises:
         CancelledError: The user asked to stop.
     """
     run = run or Run()
-    sigma = np.asarray(sigma_zyx, dtype=float)
-    # Slabs bound the memory that six derivatives take; each sees as much of its neighbours as the Gaussian reaches.
-    reach = 0 if dimensions == 2 else int(_TRUNCATE * sigma[0] + 0.5) + 1
-    depth = max(1, _SLAB_VOXELS // max(1, image[0].size), reach)
-    largest, second = np.empty_like(image), np.empty_like(image)
-    for start in range(0, len(image), depth):
-        run.check()
-        stop = min(start + depth, len(image))
-        low, high = max(0, start - reach), min(len(image), stop + reach)
-        inside = slice(start - low, stop - low)
-        second[start:stop], largest[start:stop] = _two_largest(_hessian(image[low:high], sigma, dimensions, inside))
+    tissue = np.ones(image.shape, bool) if tissue is None else tissue
+    largest, second = np.zeros_like(image), np.zeros_like(image)
+    part = _around(tissue)
+    if part is None:
+        return largest, second
+    sigma = np.maximum(np.asarray(sigma_zyx, dtype=float), _LEAST_SIGMA)
+    inside, high, middle = tissue[part], largest[part], second[part]
+    run.report("prepare", 0.0, "Smoothing")
+    smooth = np.pad(_smoothed(image[part], inside, sigma, dimensions, run.part(0.0, 0.5)), 1, mode="edge")
+    # Slabs bound the memory that six derivatives take.
+    depth = max(1, _SLAB_VOXELS // inside[0].size)
+    for start in range(0, len(inside), depth):
+        run.report("prepare", 0.5 + 0.5 * start / len(inside), "Curvature")
+        slab = slice(start, start + depth)
+        where = inside[slab]
+        derivatives = [values[where] for values in _hessian(smooth[start : start + depth + 2], sigma, dimensions)]
+        middle[slab][where], high[slab][where] = _two_largest(derivatives)
     return largest, second
 
 
-def _hessian(image: FloatVolume, sigma: npt.NDArray[np.float64], dimensions: int, inside: slice) -> list[FloatVolume]:
-    """The distinct second derivatives: zz, zy, zx, yy, yx, xx; without those along z in two dimensions."""
-    axes = range(3 - dimensions, 3)
+def _around(tissue: BoolVolume) -> tuple[slice, ...] | None:
+    """The box round tissue with the voxels next to it, or None without tissue."""
+    boxes = ndimage.find_objects(tissue.view(np.uint8))
+    return tuple(slice(max(0, axis.start - 1), axis.stop + 1) for axis in boxes[0]) if boxes else None
+
+
+def _smoothed(
+    image: FloatVolume, tissue: BoolVolume, sigma: npt.NDArray[np.float64], dimensions: int, run: Run
+) -> FloatVolume:
+    """Averages over the tissue about each voxel, weighted by a Gaussian."""
+    total, weight = np.where(tissue, image, np.float32(0)), tissue.astype(np.float32)
+    for axis in range(3 - dimensions, 3):
+        run.check()
+        total = ndimage.gaussian_filter1d(total, sigma[axis], axis, mode="constant")
+        weight = ndimage.gaussian_filter1d(weight, sigma[axis], axis, mode="constant")
+    return np.asarray(total / np.maximum(weight, np.float32(_LEAST_WEIGHT)), dtype=np.float32)
+
+
+def _hessian(smooth: FloatVolume, sigma: npt.NDArray[np.float64], dimensions: int) -> list[FloatVolume]:
+    """The distinct second derivatives: zz, zy, zx, yy, yx, xx; without those along z in two dimensions.
+
+    ``smooth`` has one voxel more than the result at every end of each axis.
+    """
+
+    def moved(*steps: tuple[int, int]) -> FloatVolume:
+        shift = dict(steps)
+        return smooth[tuple(slice(1 + shift.get(a, 0), n - 1 + shift.get(a, 0)) for a, n in enumerate(smooth.shape))]
+
     found = []
-    for first, other in combinations_with_replacement(axes, 2):
-        derivative = image
-        for axis in axes:
-            order = (first == axis) + (other == axis)
-            derivative = ndimage.gaussian_filter1d(derivative, sigma[axis], axis, order, truncate=_TRUNCATE)
-        found.append((derivative[inside] * np.float32(sigma[first] * sigma[other])).astype(np.float32))
+    for first, other in combinations_with_replacement(range(3 - dimensions, 3), 2):
+        if first == other:
+            # Of the differences to both sides, so that nothing curves where all is alike, whatever its height.
+            difference = (moved((first, 1)) - moved()) - (moved() - moved((first, -1)))
+        else:
+            ahead = moved((first, 1), (other, 1)) - moved((first, 1), (other, -1))
+            difference = (ahead - (moved((first, -1), (other, 1)) - moved((first, -1), (other, -1)))) / 4
+        found.append(difference * np.float32(sigma[first] * sigma[other]))
     return found
 
 

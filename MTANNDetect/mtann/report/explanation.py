@@ -71,8 +71,10 @@ def decision_words(parts: Contributions) -> str:
     return f"Measured from what each network says on average, {' and '.join(words)}, the most on either side."
 
 
-def occlusion_words(explained: CandidateExplanation, candidate: Candidate, channels: tuple[str, ...]) -> list[str]:
-    """What the map shows, in sentences."""
+def occlusion_words(
+    explained: CandidateExplanation, candidate: Candidate, channels: tuple[str, ...], inputs: tuple[str, ...]
+) -> list[str]:
+    """What the map shows, in sentences; ``channels`` and ``inputs`` as an :class:`Explanation` has them."""
     found = explained.occlusion
     fall, place = float(found.fall.array.max()), found.peak_lps_mm
     edge = " x ".join(f"{length:.1f}" for length in sorted(set(found.cube_zyx_mm)))
@@ -90,10 +92,10 @@ def occlusion_words(explained: CandidateExplanation, candidate: Candidate, chann
     if distance > candidate.max_diameter_mm / 2 + max(found.cube_zyx_mm):
         said.append("That is outside the candidate's outline: look there, too, before trusting the score.")
     if found.by_channel:
-        by_channel = [
-            f"{name} {float(one.array.max()):.3f}" for name, one in zip(channels, found.by_channel, strict=True)
-        ]
-        said.append(f"The greatest fall with one channel hidden alone: {', '.join(by_channel)}.")
+        by_input = [f"{name} {float(one.array.max()):.3f}" for name, one in zip(inputs, found.by_channel, strict=True)]
+        said.append(f"The greatest fall with one channel hidden alone: {', '.join(by_input)}.")
+    if len(channels) > len(inputs):
+        said.append("An image was hidden together with the curvature that is derived from it.")
     return said
 
 
@@ -117,7 +119,7 @@ def explained_candidates(
                     for p in parts.by_network
                 ),
                 decision_words(parts),
-                tuple(occlusion_words(one, candidate, explanation.channels)),
+                tuple(occlusion_words(one, candidate, explanation.channels, explanation.inputs)),
                 occlusion_png(scene, candidate, one.occlusion),
             )
         )
@@ -145,6 +147,7 @@ def explanation_document(explanation: Explanation) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "settings": explanation.settings.model_dump(mode="json"),
         "channels": list(explanation.channels),
+        "inputs": list(explanation.inputs),
         "candidates": [_candidate_document(one) for one in explanation.candidates],
     }
 

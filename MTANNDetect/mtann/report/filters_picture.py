@@ -1,6 +1,7 @@
 """The picture of hidden units: each one's weights as small images, the most influential unit first."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,7 +18,11 @@ TILE_GAP, BLOCK_GAP, BLOCK_TITLE = 2, 14, 18
 """Pixels between images of a unit, between units, and above a unit for its name."""
 _LIMIT_PERCENT = 99.0
 _COLUMNS = 12
-_MARGIN, _HEADER, _FOOTER = 16, 78, 56
+_MARGIN, _HEADER, _FOOTER = 16, 48, 56
+_TITLE_DOWN, _AFTER_TITLE, _LINE = 22, 5, 15
+"""Pixels from the top to the title, more below it than between lines, and from line to line."""
+_SMALL, _LETTER = 8.5, 6.0
+"""Size of the lines below the title in points, and of their letters in pixels, on average."""
 _LEAST_WIDTH = 760
 
 
@@ -34,17 +39,20 @@ def filters_figure(filters: Filters, channels: Sequence[str], title: str) -> Fig
     columns = min(_COLUMNS, len(blocks))
     rows = -(-len(blocks) // columns)
     width = max(columns * (wide + BLOCK_GAP) - BLOCK_GAP + 2 * _MARGIN, _LEAST_WIDTH)
-    height = _HEADER + rows * (BLOCK_TITLE + high + BLOCK_GAP) + _FOOTER
+    explained = _explained(filters, channels, width)
+    header = _HEADER + _LINE * len(explained)
+    height = header + rows * (BLOCK_TITLE + high + BLOCK_GAP) + _FOOTER
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
     for number, (block, unit, influence) in enumerate(zip(blocks, filters.units, filters.influence, strict=True)):
         left = _MARGIN + number % columns * (wide + BLOCK_GAP)
-        top = _HEADER + number // columns * (BLOCK_TITLE + high + BLOCK_GAP)
+        top = header + number // columns * (BLOCK_TITLE + high + BLOCK_GAP)
         figure.figimage(block, xo=left, yo=height - top - BLOCK_TITLE - high)
         name = f"unit {unit + 1}  {influence:+.2f}"
         figure.text(left / width, 1 - (top + BLOCK_TITLE - 5) / height, name, fontsize=7, color=TEXT)
-    lines = [(title, 13, TEXT), *((line, 8.5, MUTED) for line in _explained(filters, channels))]
-    for (text, size, colour), down in zip(lines, (22, 42, 57), strict=True):
+    lines = [(title, 13, TEXT), *((line, _SMALL, MUTED) for line in explained)]
+    for number, (text, size, colour) in enumerate(lines):
+        down = _TITLE_DOWN + _LINE * number + (_AFTER_TITLE if number else 0)
         figure.text(_MARGIN / width, 1 - down / height, text, fontsize=size, color=colour, parse_math=False)
     axes = figure.add_axes((_MARGIN / width, 18 / height, 260 / width, 14 / height))
     draw_signed_scale(axes, limit, "weight for standardised intensities")
@@ -86,13 +94,16 @@ def _sections(level: FloatArray) -> list[FloatArray]:
     return [level[z], level[::-1, y], level[::-1, :, x]]
 
 
-def _explained(filters: Filters, channels: Sequence[str]) -> tuple[str, str]:
+def _explained(filters: Filters, channels: Sequence[str], width: int) -> list[str]:
+    """What the picture shows, in lines that fit into so many pixels."""
     spacings = ", ".join(map(str, filters.dilations))
     sections = "the slice" if filters.weights.shape[3] == 1 else "axial, coronal and sagittal section"
-    of = f", of each channel ({', '.join(channels)})" if len(channels) > 1 else ""
-    return (
+    of = f", of each channel ({'; '.join(channels)})" if len(channels) > 1 else ""
+    paragraphs = (
         "The most influential first, with the unit's connection weight to the output: "
         "above zero, the unit raises the likelihood where the image looks like its weights.",
         f"Columns: input spacing of {spacings} voxels. Rows: {sections} through the middle{of}. "
-        "Red: bright excites the unit. Blue: dark does.",
+        "Red: high values (bright) excite the unit. Blue: low values (dark) do.",
     )
+    letters = int((width - 2 * _MARGIN) / _LETTER)
+    return [line for paragraph in paragraphs for line in wrap(paragraph, letters)]

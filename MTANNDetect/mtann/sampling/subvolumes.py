@@ -55,7 +55,7 @@ def draw_samples(
     """Every voxel of the lesions' training regions, and negatives from the rest of the tissue.
 
     Half of the negatives are drawn at random, half among the tenth of tissue that differs most from the median in any
-    channel: vessels, cortex and whatever else a small network must learn to leave alone.
+    image: vessels, cortex and whatever else a small network must learn to leave alone.
     """
     taught = [teach(lesion, prepared.grid, settings) for lesion in lesions]
     teacher = teaching_volume(taught, prepared.grid.shape_zyx)
@@ -187,7 +187,7 @@ def _negatives(prepared: PreparedCase, free: BoolVolume, count: int, random: np.
     if not len(tissue) or not count:
         return np.empty((0, 3), dtype=np.int64)
     unusual = np.zeros(len(tissue), dtype=np.float32)
-    for channel in prepared.channels:
+    for channel in prepared.images:
         values = channel.ravel()[tissue]
         np.maximum(unusual, np.abs(values - np.median(values)), out=unusual)
     bright = tissue[unusual >= np.quantile(unusual, 1 - _BRIGHT_SHARE)]

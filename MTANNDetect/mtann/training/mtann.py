@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from mtann.networks.mtann import MTANN
+from mtann.preprocess.hessian import EIGENVALUES, channel_sources
 from mtann.progress import Run
 from mtann.sampling.lessons import ImageLesson, Lesson, SampleStore
 from mtann.sampling.subvolumes import Samples
@@ -111,6 +112,7 @@ class _Batches:
         self._symmetries = torch.from_numpy(offset_symmetries(network.settings)).to(device)
         varied = settings.intensity_variation
         self._scaled_by = _INTENSITY_VARIATION if varied is None else varied
+        self._sources, self._shifted = (one.to(device) for one in _sources(network))
         self._random = [np.random.default_rng([seed, 1]) for seed in seeds]
 
     def draw(self, steps: int) -> None:
@@ -132,8 +134,9 @@ class _Batches:
             return self._network.finish(self._network.sums(inputs)) - targets
         # One symmetry a batch: the offsets form a set that flips and right-angle turns map onto itself.
         order = self._symmetries[self._orders[:, step]]
-        scale = 1 + self._scaled_by * self._variations[:, 0, step]
-        shift = _SHIFT_JITTER * self._variations[:, 1, step]
+        # What is derived from an image grows with its contrast, and does not feel what is added to it.
+        scale = 1 + self._scaled_by * self._variations[:, 0, step][..., self._sources]
+        shift = self._shifted * self._variations[:, 1, step]
         return self._network.finish(self._network.sums(inputs, order, scale, shift)) - targets
 
     def gather(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -148,6 +151,17 @@ class _Batches:
         torch.index_select(self._inputs, 0, rows.flatten(), out=self._gathered)
         self._given.copy_(self._gathered)
         return self._given.view(*rows.shape, *shape[1:]), self._targets[rows]
+
+
+def _sources(network: MTANN) -> tuple[torch.Tensor, torch.Tensor]:
+    """The channel that each channel (channels,) is derived from or is itself, and how far each may be shifted."""
+    derived_of_each = len(EIGENVALUES) * len(network.settings.hessian_scales_mm)
+    images, answered = divmod(network.channels, 1 + derived_of_each)
+    derived = images * derived_of_each
+    sources = [*channel_sources(images, derived), *range(network.channels - answered, network.channels)]
+    shifted = torch.full((network.channels,), _SHIFT_JITTER)
+    shifted[images : images + derived] = 0
+    return torch.tensor(sources), shifted
 
 
 class _Watch:

@@ -52,6 +52,21 @@ def test_every_box_scores_as_the_changed_image_does(settings):
             assert np.abs(expected - plain).max() > 1e-5
 
 
+def test_channels_of_one_source_are_hidden_together():
+    made = MTANN(NetworkSettings(dilations=(1, 2), hidden=(5,)), 4, seeds=(0,))
+    images = [*channels(), *(image[::-1].copy() for image in channels())]
+    values, sigma, half = (*VALUES, 0.2, -0.4), np.full(3, 1.5), np.array([1, 1, 1])
+    found = occluded_scores(made, images, PLACE, sigma, PLACE[None], half, values, sources=(0, 1, 0, 2))
+    assert found.occluded.shape == (1, 4, 1)
+    box = tuple(slice(place - 1, place + 2) for place in PLACE)
+    for row, which in enumerate([(0, 1, 2, 3), (0, 2), (1,), (3,)]):
+        changed = [image.copy() for image in images]
+        for channel in which:
+            changed[channel][box] = values[channel]
+        expected = score_places(made, changed, PLACE[None], sigma[None]).scores[:, 0]
+        np.testing.assert_allclose(found.occluded[:, row, 0], expected, atol=1e-6)
+
+
 def test_boxes_out_of_reach_and_boxes_over_the_edge():
     made = network(NetworkSettings(dilations=(1,), hidden=(5,)))
     images = channels((20, 60, 20))

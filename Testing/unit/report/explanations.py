@@ -38,4 +38,5 @@ def make_explanation(result: DetectionResult, channels: int = 1) -> Explanation:
         CandidateExplanation(number, parts, occlusion(result, number, channels=channels))
         for number, parts in ((1, BY_AND), (2, BY_MIXTURE))
     )
-    return Explanation(candidates, (filters, filters), ("t1c", "flair")[:channels], ExplanationSettings())
+    names = ("t1c", "flair")[:channels]
+    return Explanation(candidates, (filters, filters), names, names, ExplanationSettings())

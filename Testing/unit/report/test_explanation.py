@@ -38,12 +38,13 @@ def test_the_decisive_network_is_named_with_what_it_took() -> None:
     assert [signed_words(value) for value in (0.5, -0.05, 0.0)] == ["+0.500", "−0.050", "0"]
 
 
-def words(fall: float, channels: int = 1, moved_mm: float = 0.0, score: float = 0.91) -> str:
+def words(fall: float, channels: int = 1, moved_mm: float = 0.0, score: float = 0.91, *, curved: bool = False) -> str:
     candidate = replace(RESULT.candidates[0], score=score)
     one = CandidateExplanation(1, ALONE, occlusion(RESULT, 1, fall, channels))
     x, y, z = candidate.centroid_lps_mm
     names = ("t1c", "flair")[:channels]
-    return " ".join(occlusion_words(one, replace(candidate, centroid_lps_mm=(x + moved_mm, y, z)), names))
+    seen = (*names, *(f"{name}, curvature" for name in names)) if curved else names
+    return " ".join(occlusion_words(one, replace(candidate, centroid_lps_mm=(x + moved_mm, y, z)), seen, names))
 
 
 def test_the_fall_is_told_with_its_place_and_with_what_to_make_of_it() -> None:
@@ -55,6 +56,11 @@ def test_the_fall_is_told_with_its_place_and_with_what_to_make_of_it() -> None:
     assert "No single cube carries much" in words(0.05)
     assert "outside the candidate's outline" in words(0.4, moved_mm=12.0)
     assert words(0.4, channels=2).endswith("with one channel hidden alone: t1c 0.400, flair 0.200.")
+    assert words(0.4, channels=2, curved=True).endswith(
+        "t1c 0.400, flair 0.200. An image was hidden together with the curvature that is derived from it."
+    )
+    assert "curvature" in words(0.4, curved=True)
+    assert "curvature" not in words(0.4, channels=2)
     assert "several peaks" not in words(0.4, score=0.81)
     assert words(0.0) == "Hiding no cube of 3.0 mm lowers the score."
 

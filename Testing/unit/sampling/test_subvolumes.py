@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,20 @@ def test_negatives_come_from_tissue_away_from_lesions_and_half_of_them_are_unusu
     assert prepared.mask[tuple(index.T)].all()
     assert not ((index >= 11) & (index <= 19)).all(axis=1).any()
     assert len(index) == 1000
+
+
+def test_what_is_unusual_is_judged_by_images_alone(prepared):
+    derived, last = np.zeros_like(prepared.channels[0]), prepared.channels[0]
+    # Curvature is greatest at a single spot, and there alone.
+    derived[4:8, 4:8, 4:8] = 1e4
+    plain = replace(prepared, channels=(last,))
+    curved = replace(prepared, channels=(last, derived), derived=1)
+    settings = TrainingSettings(teacher="gaussian", negatives_per_case=1000)
+    first, other = (
+        draw_samples(case, [Lesion((15.0, 15.0, 15.0), 4.0)], SINGLE, settings, np.random.default_rng(0))
+        for case in (plain, curved)
+    )
+    np.testing.assert_array_equal(first.inputs[:, 0], other.inputs[:, 0])
 
 
 def test_mining_takes_the_strongest_responses_away_from_lesions(prepared):

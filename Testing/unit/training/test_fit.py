@@ -1,5 +1,7 @@
 """Training on subvolumes whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from mtann.progress import Run
 from mtann.sampling.lessons import SampleStore
 from mtann.sampling.subvolumes import IMAGE, NEGATIVE, Samples
 from mtann.settings import NetworkSettings, TrainingSettings
-from mtann.training.mtann import fit
+from mtann.training.mtann import _sources, fit
 
 SHAPE = NetworkSettings(dilations=(1,), hidden=(6,))
 QUICK = TrainingSettings(steps=200, batch_size=128, seed=3)
@@ -63,6 +65,33 @@ def test_intensities_vary_by_a_tenth_unless_it_is_said_how_much():
     np.testing.assert_array_equal(
         answers(augment=False, intensity_variation=0.5), answers(augment=False, intensity_variation=0.0)
     )
+
+
+def test_curvature_varies_with_its_image_and_is_never_shifted():
+    curved = NetworkSettings(dilations=(1,), hidden=(4,), hessian_scales_mm=(1.0, 2.0))
+    for channels, images in ((5, 1), (10, 2), (11, 2)):  # the last with an answer
+        sources, shifted = _sources(MTANN(curved, channels))
+        derived = slice(images, 5 * images)
+        assert sources[:images].tolist() == list(range(images))
+        assert sources[derived].tolist() == [image for image in range(images) for _ in range(4)]
+        assert sources[5 * images :].tolist() == list(range(5 * images, channels))
+        assert torch.all(shifted[derived] == 0)
+        assert torch.all(shifted[:images] > 0)
+        assert torch.all(shifted[5 * images :] > 0)
+    sources, shifted = _sources(MTANN(SHAPE, 3))
+    assert sources.tolist() == [0, 1, 2]
+    assert torch.all(shifted > 0)
+
+
+def test_a_network_of_curvature_alone_learns_the_same_whatever_is_added_to_images():
+    """The image is blank, so that only what is derived from it tells: shifts cannot reach it."""
+    curved = NetworkSettings(dilations=(1,), hidden=(4,), hessian_scales_mm=(1.0,))
+    samples = bright_or_dark()
+    blank, low = np.zeros_like(samples.inputs), np.full_like(samples.inputs, 1e-3)
+    inputs = np.concatenate([blank, samples.inputs * 1e-3, low], axis=1)
+    network = MTANN(curved, 3)
+    fit(network, [[replace(samples, inputs=inputs)]], QUICK)
+    assert np.mean((answers_of(network, replace(samples, inputs=inputs)) - samples.targets) ** 2) < 0.01
 
 
 def test_the_standardisation_is_measured_once_and_kept():
