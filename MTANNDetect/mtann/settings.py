@@ -118,6 +118,14 @@ class TrainingSettings(Settings):
         ge=64,
         description="most voxels that are learnt from in one lesion's training region; larger ones give a random part",
     )
+    lesion_share: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="share of what is learnt from in a lesion's training region that lies in the lesion, where it is "
+        "to be answered with a half or more; if none is given as it falls: a twentieth of a small lesion's, a third of "
+        "a large one's",
+    )
     negatives_per_case: int = Field(
         5000,
         ge=0,
@@ -137,6 +145,11 @@ class TrainingSettings(Settings):
     )
     batch_size: int = Field(1024, ge=2, description="subvolumes a gradient step")
     learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")
+    early_stopping: bool = Field(
+        True,
+        description="keep the weights of the step with the least error on held-out cases, not the last step's; that "
+        "error knows nothing of mined negatives, so with many cases the last step's may be better",
+    )
     augment: bool = Field(True, description="flip, rotate by right angles, and vary intensity during training")
     intensity_variation: float | None = Field(
         None,

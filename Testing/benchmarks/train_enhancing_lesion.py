@@ -57,6 +57,8 @@ TRAINING = TrainingSettings(
     folds=len(BACKGROUNDS),
     negatives_per_case=1500,
     voxels_per_lesion=250,
+    lesion_share=0.5,
+    early_stopping=False,
     target_fp_per_case=(MOST_ALARMS,),
 )
 DETECTION = DetectionSettings(join_fraction=0.3)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtann.errors import CasesError
-from mtann.sampling.subvolumes import IMAGE, NEGATIVE, Samples
+from mtann.sampling.subvolumes import IMAGE, IN_LESION, NEGATIVE, Samples
 
 Rows = npt.NDArray[np.int64]
 
@@ -31,8 +31,12 @@ class SampleStore:
         self._starts = {id(samples): int(start) for samples, start in zip(unique, starts, strict=False)}
         self._moments = {id(samples): _moments(samples) for samples in unique}
 
-    def lesson(self, samples: Sequence[Samples]) -> "Lesson | ImageLesson":
+    def lesson(self, samples: Sequence[Samples], lesion_share: float | None = None) -> "Lesson | ImageLesson":
         """What one network learns from.
+
+        Args:
+            samples: Its samples.
+            lesion_share: See :class:`mtann.settings.TrainingSettings`.
 
         Raises:
             CasesError: There is no lesion or no non-lesion sample, though the teacher is no image.
@@ -40,7 +44,7 @@ class SampleStore:
         starts = [self._starts[id(one)] for one in samples]
         if samples and all((one.groups == IMAGE).all() for one in samples):
             return ImageLesson(samples, starts)
-        return Lesson(samples, starts)
+        return Lesson(samples, starts, lesion_share)
 
     def standardisation(self, samples: Sequence[Samples]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean and deviation, each (channels, levels), of one network's samples."""
@@ -53,15 +57,22 @@ class SampleStore:
 class Lesson:
     """Rows of the store for one network, drawn so that every lesion counts the same, and so does every non-lesion."""
 
-    def __init__(self, samples: Sequence[Samples], starts: Sequence[int]) -> None:
-        lesions: list[Rows] = []
+    def __init__(self, samples: Sequence[Samples], starts: Sequence[int], lesion_share: float | None = None) -> None:
+        within: list[Rows] = []
+        around: list[Rows] = []
         known: list[Rows] = []
         others: list[Rows] = []
         for one, start in zip(samples, starts, strict=True):
             for group in np.unique(one.groups):
-                kind = others if group == NEGATIVE else known if group < NEGATIVE else lesions
-                kind.append(start + np.flatnonzero(one.groups == group))
-        if not lesions:
+                rows = np.flatnonzero(one.groups == group)
+                kind = others if group == NEGATIVE else known if group < NEGATIVE else around
+                if kind is around and lesion_share is not None:
+                    inside = one.targets[rows] >= IN_LESION
+                    within += [start + rows[inside]] if inside.any() else []
+                    rows = rows[~inside]
+                if len(rows):
+                    kind.append(start + rows)
+        if not (within or around):
             raise CasesError(
                 "The training cases hold no lesion at all. Mark at least one, or check the column 'lesions'."
             )
@@ -71,16 +82,24 @@ class Lesson:
                 "Give larger images, or a mask that covers normal tissue."
             )
         # Voxels drawn from anywhere are one kind of non-lesion; each region round a known one counts by itself.
-        kinds = [lesions, *([known] if known else []), *([[np.concatenate(others)]] if others else [])]
-        self._kinds = [_Kind(regions) for regions in kinds]
+        elsewhere = [known, [np.concatenate(others)] if others else []]
+        self._lesions = [_Kind(regions) for regions in (within, around) if regions]
+        self._others = [_Kind(regions) for regions in elsewhere if regions]
+        # Without a share all of a lesion's region is one kind.
+        self._share = 1.0 if len(self._lesions) == 1 else lesion_share or 0.0
 
     def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
         """Rows (steps, batch) of so many batches."""
         from_lesions = int(batch * _LESION_SHARE)
-        negatives = np.array_split(np.arange(batch - from_lesions), len(self._kinds) - 1)
-        counts = [from_lesions, *map(len, negatives)]
+        within = round(from_lesions * self._share)
+        negatives = np.array_split(np.arange(batch - from_lesions), len(self._others))
+        kinds, counts = [*self._lesions, *self._others], [within, from_lesions - within][: len(self._lesions)]
         return np.concatenate(
-            [kind.draw((steps, count), random) for kind, count in zip(self._kinds, counts, strict=True)], axis=1
+            [
+                kind.draw((steps, count), random)
+                for kind, count in zip(kinds, [*counts, *map(len, negatives)], strict=True)
+            ],
+            axis=1,
         )
 
 

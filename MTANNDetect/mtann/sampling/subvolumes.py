@@ -23,6 +23,8 @@ NEGATIVE = -1
 IMAGE = int(np.iinfo(np.int64).min)
 """Group number of samples with an image as teacher, where there are neither lesions nor non-lesions."""
 
+IN_LESION = 0.5
+"""A voxel lies in a lesion where it is to be answered with this or more."""
 _BRIGHT_SHARE = 0.1
 _MINED_PER_CASE = 2000
 """Fewer where only each so manieth voxel was searched, or they would reach down to what is answered well."""
@@ -59,7 +61,8 @@ def draw_samples(
     """
     taught = [teach(lesion, prepared.grid, settings) for lesion in lesions]
     teacher = teaching_volume(taught, prepared.grid.shape_zyx)
-    places, groups = _regions([one.box for one in taught], settings.voxels_per_lesion, random)
+    inside = None if settings.lesion_share is None else teacher >= IN_LESION
+    places, groups = _regions([one.box for one in taught], settings, random, inside)
     negatives = _negatives(prepared, _away_from(taught, prepared.mask), settings.negatives_drawn, random)
     where = np.concatenate([places, negatives])
     groups = np.concatenate([groups, np.full(len(negatives), NEGATIVE)])
@@ -80,7 +83,7 @@ def region_negatives(
     """
     free = _away_from([teach(lesion, prepared.grid, settings) for lesion in lesions], np.ones_like(prepared.mask))
     boxes = [teach(one, prepared.grid, settings).box for one in non_lesions]
-    places, numbers = _regions(boxes, settings.voxels_per_lesion, random)
+    places, numbers = _regions(boxes, settings, random)
     kept = free[tuple(places.T)]
     places, numbers = places[kept], numbers[kept]
     zeros = np.zeros(len(places), np.float32)
@@ -161,14 +164,28 @@ def _samples(
     )
 
 
-def _regions(boxes: Sequence[Box], most: int, random: np.random.Generator) -> tuple[Indices, Indices]:
-    """The voxels (n, 3) of training regions, so many of each at most, and which region (n,) each is of."""
+def _regions(
+    boxes: Sequence[Box], settings: TrainingSettings, random: np.random.Generator, inside: BoolVolume | None = None
+) -> tuple[Indices, Indices]:
+    """The voxels (n, 3) of training regions, so many of each at most, and which region (n,) each is of.
+
+    Where there are more, the share that the settings say is drawn from ``inside``, if as much lies there.
+    """
+    most = settings.voxels_per_lesion
     places, numbers = [np.empty((0, 3), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     for number, box in enumerate(boxes):
         grid = np.meshgrid(*[np.arange(part.start, part.stop) for part in box], indexing="ij")
         voxels = np.stack(grid, axis=-1).reshape(-1, 3)
         if len(voxels) > most:
-            voxels = voxels[random.choice(len(voxels), most, replace=False)]
+            chosen = np.empty(0, dtype=np.int64)
+            pool = np.arange(len(voxels))
+            if inside is not None:
+                within = inside[tuple(voxels.T)]
+                count = min(int(within.sum()), round(most * (settings.lesion_share or 0.0)))
+                chosen = random.choice(pool[within], count, replace=False)
+                # What is in the lesion and was not drawn fills up where there is not enough round it.
+                pool = pool[~within] if (~within).sum() >= most - count else np.setdiff1d(pool, chosen)
+            voxels = voxels[[*chosen, *random.choice(pool, most - len(chosen), replace=False)]]
         places.append(voxels)
         numbers.append(np.full(len(voxels), number))
     return np.concatenate(places), np.concatenate(numbers)

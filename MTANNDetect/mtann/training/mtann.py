@@ -69,12 +69,12 @@ def fit(
     """
     run = run or Run()
     store = SampleStore([*lessons, *held_out])
-    drawn = [store.lesson(lesson) for lesson in lessons]
+    drawn = [store.lesson(lesson, settings.lesion_share) for lesson in lessons]
     network.to(device).train()
     if bool(torch.all(network.deviation == 1)):
         _standardise(network, store, lessons)
     batches = _Batches(network, store, drawn, settings, seeds, device)
-    watch = _Watch(network, batches, store, held_out, settings.seed)
+    watch = _Watch(network, batches, store, held_out, settings)
     optimiser = OneCycleAdam(network.parameters(), settings.learning_rate, settings.steps)
     losses = torch.zeros(network.members)
     for step in range(settings.steps):
@@ -173,7 +173,7 @@ class _Watch:
         batches: _Batches,
         store: SampleStore,
         held_out: Sequence[Sequence[Samples]],
-        seed: int,
+        settings: TrainingSettings,
     ) -> None:
         self.curve: list[tuple[int, float]] = []
         self.best_step = 0
@@ -183,10 +183,9 @@ class _Watch:
             np.concatenate([one.groups for one in samples] or [np.empty(0, dtype=np.int64)]) for samples in held_out
         ]
         self._members = [number for number, own in enumerate(groups) if (own >= 0).any() and (own < 0).any()]
-        random = np.random.default_rng([seed, 4])
-        self._rows = [
-            torch.from_numpy(store.lesson(held_out[number]).draw(1, _WATCHED, random)[0]) for number in self._members
-        ]
+        random = np.random.default_rng([settings.seed, 4])
+        asked = [store.lesson(held_out[number], settings.lesion_share) for number in self._members]
+        self._rows = [torch.from_numpy(one.draw(1, _WATCHED, random)[0]) for one in asked]
         self._best: dict[str, torch.Tensor] = {}
 
     @torch.no_grad()

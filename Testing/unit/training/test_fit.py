@@ -115,6 +115,29 @@ def test_every_lesion_counts_the_same_whatever_its_number_of_samples():
         assert network(torch.from_numpy(inputs[None, :1])).item() == pytest.approx(0.5, abs=0.08)
 
 
+def test_with_a_share_as_much_is_drawn_from_every_lesion_as_from_round_it():
+    # A small lesion of 2 in 100 voxels of its region, a large one of 60, and one whose own voxels were not sampled.
+    targets = np.r_[np.ones(2), np.zeros(98), np.full(60, 0.5), np.full(40, 0.4), np.zeros(100), np.zeros(50)]
+    groups = np.r_[np.zeros(100), np.ones(100), np.full(100, 2), np.full(50, NEGATIVE)].astype(np.int64)
+    samples = Samples(np.zeros((350, 1, 1, 171), np.float32), targets.astype(np.float32), groups)
+    rows = SampleStore([[samples]]).lesson([samples], 0.25).draw(100, 80, np.random.default_rng(0))
+    drawn, inside = groups[rows], targets[rows] >= 0.5
+    assert (drawn == NEGATIVE).sum(axis=1).tolist() == [40] * 100
+    assert inside.sum(axis=1).tolist() == [10] * 100
+    for lesion in (0, 1):
+        assert ((drawn == lesion) & inside).mean() == pytest.approx(1 / 16, abs=0.01)
+    for lesion in (0, 1, 2):
+        assert ((drawn == lesion) & ~inside).mean() == pytest.approx(1 / 8, abs=0.01)
+
+
+def test_a_share_asks_for_nothing_that_is_not_there():
+    inputs, groups = np.zeros((40, 1, 1, 171), np.float32), np.r_[np.zeros(20), np.full(20, NEGATIVE)].astype(np.int64)
+    for value in (0.0, 1.0):  # all of the region round the lesion, or all of it inside
+        samples = Samples(inputs, np.full(40, value, np.float32), groups)
+        rows = SampleStore([[samples]]).lesson([samples], 0.3).draw(5, 10, np.random.default_rng(0))
+        assert (groups[rows] == 0).sum(axis=1).tolist() == [5] * 5
+
+
 def test_without_lesions_or_without_normal_tissue_there_is_nothing_to_learn():
     samples = bright_or_dark()
     none = np.full(len(samples.groups), NEGATIVE)
