@@ -89,9 +89,9 @@ CARD = {
         "Tested on other synthetic lesions in the same three brains, each left out in turn, and on two gliomas; not "
         "on real metastases, on heads with skull, after operations or radiation, on children, on non-Cartesian or "
         "black-blood sequences, or against readers. Of other synthetic lesions it found four of five at two false "
-        "alarms a scan, but one of eight below 5 mm. It must not be used to rule lesions out. Expect alarms beside dark "
-        "plaques and cavities that do not enhance, at the confluence of sinuses, other sinuses, veins, choroid plexus, "
-        "dura, and bright deep white matter."
+        "alarms a scan, but one of eight below 5 mm. It must not be used to rule lesions out. Expect alarms beside "
+        "dark plaques and cavities that do not enhance, at the confluence of sinuses, other sinuses, veins, choroid "
+        "plexus, dura, and bright deep white matter."
     ),
 }
 
