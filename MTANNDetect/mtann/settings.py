@@ -24,7 +24,7 @@ def _ascending(scales_mm: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Scales = Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
-HessianScale = Annotated[float, Field(ge=0.1, le=20)]
+HessianScales = Annotated[tuple[Annotated[float, Field(ge=0.1, le=20)], ...], AfterValidator(_ascending)]
 
 
 class Settings(BaseModel):
@@ -71,7 +71,7 @@ class NetworkSettings(Settings):
         max_length=2,
         description="units in each hidden layer; the first is sigmoid, the second tanh",
     )
-    hessian_scales_mm: Annotated[tuple[HessianScale, ...], AfterValidator(_ascending)] = Field(
+    hessian_scales_mm: HessianScales = Field(
         (),
         max_length=4,
         description="scales in mm at which networks also see the curvature of each image: the two largest eigenvalues "
@@ -122,9 +122,9 @@ class TrainingSettings(Settings):
         None,
         gt=0,
         lt=1,
-        description="share of what is learnt from in a lesion's training region that lies in the lesion, where it is "
-        "to be answered with a half or more; if none is given as it falls: a twentieth of a small lesion's, a third of "
-        "a large one's",
+        description="of what is learnt in lesions' training regions, the share that comes from inside the lesions, "
+        "where a half or more is to be answered; if none is given, all voxels count alike, which makes it a twentieth "
+        "for small lesions and a third for large ones",
     )
     negatives_per_case: int = Field(
         5000,
@@ -147,8 +147,9 @@ class TrainingSettings(Settings):
     learning_rate: Positive = Field(1e-2, description="peak of the one-cycle learning rate (Adam)")
     early_stopping: bool = Field(
         True,
-        description="keep the weights of the step with the least error on held-out cases, not the last step's; that "
-        "error knows nothing of mined negatives, so with many cases the last step's may be better",
+        description="keep the weights of the step with the least error on the held-out cases of the cross-validation, "
+        "not the last step's; that error knows nothing of mined negatives, so with many cases the last step's may be "
+        "better. Without folds, and in retraining, it is always the last step's",
     )
     augment: bool = Field(True, description="flip, rotate by right angles, and vary intensity during training")
     intensity_variation: float | None = Field(

@@ -81,7 +81,7 @@ def test_given_candidates_are_scored_and_explained_with_it():
     told = explain(volume, result, curved_model(), ExplanationSettings(most_candidates=1), device="cpu")
     assert told.channels == ("t1c", *hessian_names("t1c", SCALES), ANSWER_NAME)
     assert told.inputs == ("t1c", ANSWER_NAME)
-    assert len(told.candidates[0].occlusion.by_channel) == 2
+    assert len(told.candidates[0].occlusion.by_input) == 2
     json = explanation_document(told)
     assert (json["channels"], json["inputs"]) == (list(told.channels), list(told.inputs))
 

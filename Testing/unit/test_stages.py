@@ -163,7 +163,7 @@ def test_explanations_name_the_answer_before_and_tell_what_it_gave():
     assert told.channels == ("t1c", ANSWER_NAME)
     (explained,) = told.candidates
     assert explained.occlusion.score == pytest.approx(result.candidates[0].score, abs=0.05)
-    assert len(explained.occlusion.by_channel) == 2
+    assert len(explained.occlusion.by_input) == 2
 
 
 def test_images_alone_are_compared_with_the_training_images():

@@ -1,7 +1,9 @@
 """Where in the image a candidate's score comes from.
 
 Zeiler and Fergus (ECCV 2014, p. 818) slide a grey square over a picture and note how far the classifier's answer falls.
-Here a small cube of the input is replaced by the local background, the median of a shell round the candidate.
+Here a small cube of the input is replaced by the local background, the median of a shell round the candidate: of an
+image, and of what is derived from it there. What is derived from it beside the cube stays as it was, and may still tell
+of what was hidden.
 """
 
 from collections.abc import Sequence
@@ -45,7 +47,7 @@ class Occlusion:
     Attributes:
         fall: Map (float32) round the candidate on the model's grid: positive where what lies there raises the score, 0
             where nothing was tried.
-        by_channel: The same with one input replaced alone, an image with what is derived from it; empty for a model of
+        by_input: The same with one input replaced alone, an image with what is derived from it; empty for a model of
             one input.
         score: The score that it falls from: the combined score about the candidate's peak, taken without regard to the
             mask. It is below the candidate's own where that comes from another peak on the same lesion.
@@ -54,7 +56,7 @@ class Occlusion:
     """
 
     fall: Volume
-    by_channel: tuple[Volume, ...]
+    by_input: tuple[Volume, ...]
     score: float
     cube_zyx_mm: Triple
     background: tuple[float, ...]
@@ -102,8 +104,6 @@ def occlusion_of(
     boxes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     near = np.linalg.norm((boxes - place) / (settings.reach_sigmas * sigma), axis=1) <= 1
     background = _background(prepared, place, sigma_mm, candidate.max_diameter_mm / 2)
-    images = len(prepared.images)
-    sources = (*channel_sources(images, prepared.derived), *([images] if prepared.answered else []))
     heard = [
         occluded_scores(
             network,
@@ -113,7 +113,7 @@ def occlusion_of(
             boxes[near],
             half,
             background,
-            sources=sources,
+            sources=_sources(prepared),
             device=device,
             run=run,
         )
@@ -127,8 +127,14 @@ def occlusion_of(
         fall[near] = untouched - combination.apply(scores)
         maps.append(_as_volume(fall.reshape([len(line) for line in axes]), axes, prepared))
     edges = ((2 * half + 1) * spacing).tolist()
-    by_channel = tuple(maps[1:]) if len(maps) > 2 else ()
-    return Occlusion(maps[0], by_channel, untouched, (edges[0], edges[1], edges[2]), background)
+    by_input = tuple(maps[1:]) if len(maps) > 2 else ()
+    return Occlusion(maps[0], by_input, untouched, (edges[0], edges[1], edges[2]), background)
+
+
+def _sources(prepared: PreparedCase) -> tuple[int, ...]:
+    """Which input each channel is or is derived from: the images, then an earlier network's answer."""
+    images = len(prepared.images)
+    return (*channel_sources(images, prepared.derived), *([images] if prepared.answered else []))
 
 
 def _half_widths(cube_mm: float | None, sigma_mm: float, spacing: FloatArray) -> Indices:

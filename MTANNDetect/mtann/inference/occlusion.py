@@ -2,7 +2,8 @@
 
 Replacing intensities changes the first layer's sums linearly, so what a box changes is computed from its own voxels
 alone and added to the sums of the image as it is; only the rest of the network is evaluated anew. This gives the same
-as scoring every changed image, at a fraction of its cost.
+as scoring every changed image, at a fraction of its cost. Channels are changed as they are: one that is derived from
+another is not derived anew.
 """
 
 from collections.abc import Iterator, Sequence

@@ -31,8 +31,6 @@ SHOWN = 4.0
 """Eigenvalues are shown multiplied by this, which makes them vary about as much as the images that they are of."""
 _LEAST_SIGMA = 0.5
 """In voxels: a narrower Gaussian averages nothing, and would not reach from tissue to the voxels next to it."""
-_LEAST_WEIGHT = 1e-3
-"""Share of a Gaussian that lies in tissue; the narrowest has this much in each voxel next to tissue."""
 _SLAB_VOXELS = 2_000_000
 
 
@@ -129,7 +127,7 @@ def _smoothed(
         run.check()
         total = ndimage.gaussian_filter1d(total, sigma[axis], axis, mode="constant")
         weight = ndimage.gaussian_filter1d(weight, sigma[axis], axis, mode="constant")
-    return np.asarray(total / np.maximum(weight, np.float32(_LEAST_WEIGHT)), dtype=np.float32)
+    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
 
 
 def _hessian(smooth: FloatVolume, sigma: npt.NDArray[np.float64], dimensions: int) -> list[FloatVolume]:

@@ -91,11 +91,11 @@ def occlusion_words(
         said.append("No single cube carries much of the score: it rests on the whole neighbourhood.")
     if distance > candidate.max_diameter_mm / 2 + max(found.cube_zyx_mm):
         said.append("That is outside the candidate's outline: look there, too, before trusting the score.")
-    if found.by_channel:
-        by_input = [f"{name} {float(one.array.max()):.3f}" for name, one in zip(inputs, found.by_channel, strict=True)]
+    if found.by_input:
+        by_input = [f"{name} {float(one.array.max()):.3f}" for name, one in zip(inputs, found.by_input, strict=True)]
         said.append(f"The greatest fall with one channel hidden alone: {', '.join(by_input)}.")
     if len(channels) > len(inputs):
-        said.append("An image was hidden together with the curvature that is derived from it.")
+        said.append("An image was hidden with its curvature there; curvature beside the cube may still tell of it.")
     return said
 
 
@@ -130,8 +130,8 @@ def explanation_volumes(explanation: Explanation) -> Iterator[tuple[str, Volume]
     """The occlusion maps with their file names."""
     for one in explanation.candidates:
         yield f"occlusion_{one.id}.nii.gz", one.occlusion.fall
-        for number, volume in enumerate(one.occlusion.by_channel, start=1):
-            yield f"occlusion_{one.id}_channel_{number}.nii.gz", volume
+        for number, volume in enumerate(one.occlusion.by_input, start=1):
+            yield f"occlusion_{one.id}_input_{number}.nii.gz", volume
 
 
 def explanation_pictures(explanation: Explanation) -> Iterator[tuple[str, bytes]]:
@@ -170,6 +170,6 @@ def _candidate_document(one: CandidateExplanation) -> dict[str, Any]:
             "background": list(occlusion.background),
             "greatest_fall": float(occlusion.fall.array.max()),
             "greatest_fall_lps_mm": list(occlusion.peak_lps_mm),
-            "greatest_fall_by_channel": [float(volume.array.max()) for volume in occlusion.by_channel],
+            "greatest_fall_by_input": [float(volume.array.max()) for volume in occlusion.by_input],
         },
     }

@@ -85,21 +85,20 @@ class Lesson:
         elsewhere = [known, [np.concatenate(others)] if others else []]
         self._lesions = [_Kind(regions) for regions in (within, around) if regions]
         self._others = [_Kind(regions) for regions in elsewhere if regions]
-        # Without a share all of a lesion's region is one kind.
-        self._share = 1.0 if len(self._lesions) == 1 else lesion_share or 0.0
+        self._share = lesion_share
 
     def draw(self, steps: int, batch: int, random: np.random.Generator) -> Rows:
         """Rows (steps, batch) of so many batches."""
         from_lesions = int(batch * _LESION_SHARE)
-        within = round(from_lesions * self._share)
-        negatives = np.array_split(np.arange(batch - from_lesions), len(self._others))
-        kinds, counts = [*self._lesions, *self._others], [within, from_lesions - within][: len(self._lesions)]
+        counts = [from_lesions]
+        if self._share is not None and len(self._lesions) > 1:
+            # However small the share, something is drawn from within, and something from round about.
+            within = min(max(1, round(from_lesions * self._share)), max(1, from_lesions - 1))
+            counts = [within, from_lesions - within]
+        counts += map(len, np.array_split(np.arange(batch - from_lesions), len(self._others)))
+        kinds = [*self._lesions, *self._others]
         return np.concatenate(
-            [
-                kind.draw((steps, count), random)
-                for kind, count in zip(kinds, [*counts, *map(len, negatives)], strict=True)
-            ],
-            axis=1,
+            [kind.draw((steps, count), random) for kind, count in zip(kinds, counts, strict=True)], axis=1
         )
 
 

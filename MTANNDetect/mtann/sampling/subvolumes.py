@@ -1,5 +1,6 @@
 """Training samples: subvolumes with the value to answer for their centre voxel."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -169,7 +170,7 @@ def _regions(
 ) -> tuple[Indices, Indices]:
     """The voxels (n, 3) of training regions, so many of each at most, and which region (n,) each is of.
 
-    Where there are more, the share that the settings say is drawn from ``inside``, if as much lies there.
+    Where there are more, the settings' ``lesion_share`` is drawn from ``inside``, if as much lies there.
     """
     most = settings.voxels_per_lesion
     places, numbers = [np.empty((0, 3), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
@@ -181,7 +182,7 @@ def _regions(
             pool = np.arange(len(voxels))
             if inside is not None:
                 within = inside[tuple(voxels.T)]
-                count = min(int(within.sum()), round(most * (settings.lesion_share or 0.0)))
+                count = min(int(within.sum()), math.ceil(most * (settings.lesion_share or 0.0)))
                 chosen = random.choice(pool[within], count, replace=False)
                 # What is in the lesion and was not drawn fills up where there is not enough round it.
                 pool = pool[~within] if (~within).sum() >= most - count else np.setdiff1d(pool, chosen)

@@ -93,10 +93,10 @@ def test_a_channel_that_the_network_does_not_use_has_an_empty_map():
     prepared = prepare((volume, volume), bundle.card.inputs)
     settings, cpu = ExplanationSettings(), torch.device("cpu")
     found = occlusion_of(result.candidates[0], prepared, networks, SingleNetwork(), settings, cpu)
-    assert len(found.by_channel) == 2
-    np.testing.assert_allclose(found.by_channel[0].array, found.fall.array, atol=1e-6)
-    assert np.abs(found.by_channel[1].array).max() < 1e-6
-    assert explained(volume)[2].by_channel == ()
+    assert len(found.by_input) == 2
+    np.testing.assert_allclose(found.by_input[0].array, found.fall.array, atol=1e-6)
+    assert np.abs(found.by_input[1].array).max() < 1e-6
+    assert explained(volume)[2].by_input == ()
 
 
 def test_repetitions_are_averaged_and_experts_combined():

@@ -25,8 +25,8 @@ def occlusion(result: DetectionResult, number: int, fall: float = 0.4, channels:
     values = np.zeros((17, 17, 17), np.float32)
     values[8, 8, 8], values[8, 5, 8] = fall, -fall
     volume = Volume(values, Geometry((17, 17, 17), (1.0, 1.0, 1.0), (x, y, z)), "occlusion")
-    by_channel = tuple(volume.with_array(values / (k + 1)) for k in range(channels)) if channels > 1 else ()
-    return Occlusion(volume, by_channel, 0.8, (3.0, 3.0, 3.0), (0.1,) * channels)
+    by_input = tuple(volume.with_array(values / (k + 1)) for k in range(channels)) if channels > 1 else ()
+    return Occlusion(volume, by_input, 0.8, (3.0, 3.0, 3.0), (0.1,) * channels)
 
 
 def make_explanation(result: DetectionResult, channels: int = 1) -> Explanation:

@@ -57,7 +57,8 @@ def test_the_fall_is_told_with_its_place_and_with_what_to_make_of_it() -> None:
     assert "outside the candidate's outline" in words(0.4, moved_mm=12.0)
     assert words(0.4, channels=2).endswith("with one channel hidden alone: t1c 0.400, flair 0.200.")
     assert words(0.4, channels=2, curved=True).endswith(
-        "t1c 0.400, flair 0.200. An image was hidden together with the curvature that is derived from it."
+        "t1c 0.400, flair 0.200. "
+        "An image was hidden with its curvature there; curvature beside the cube may still tell of it."
     )
     assert "curvature" in words(0.4, curved=True)
     assert "curvature" not in words(0.4, channels=2)
@@ -125,7 +126,7 @@ def test_an_explained_result_is_a_result_and_replaceable(tmp_path: Path) -> None
         save_result(RESULT, IMAGE, tmp_path / "run", explanation=explanation)
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"explanation.json", "filters.png", "filters_expert_1.png"} <= names
-    assert {"occlusion_1.nii.gz", "occlusion_2.nii.gz", "occlusion_1_channel_2.nii.gz"} <= names
+    assert {"occlusion_1.nii.gz", "occlusion_2.nii.gz", "occlusion_1_input_2.nii.gz"} <= names
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     for number, one in enumerate(explanation.candidates, start=1):
         volume = read_volume(tmp_path / "run" / f"occlusion_{number}.nii.gz")
@@ -135,6 +136,6 @@ def test_an_explained_result_is_a_result_and_replaceable(tmp_path: Path) -> None
     first = document["candidates"][0]
     assert (first["decisive"], first["shared"]) == ("expert 1", 1.03)
     assert first["networks"][1] == {"name": "expert 1", "score": 0.81, "reference": 0.4, "change": -0.12}
-    assert first["occlusion"]["greatest_fall_by_channel"] == pytest.approx([0.4, 0.2])
+    assert first["occlusion"]["greatest_fall_by_input"] == pytest.approx([0.4, 0.2])
     save_result(RESULT, IMAGE, tmp_path / "run")  # without an explanation, none is left behind
     assert {path.name for path in (tmp_path / "run").iterdir()} == set(RESULT_FOLDER.patterns[:6])
