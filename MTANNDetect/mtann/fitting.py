@@ -170,11 +170,7 @@ def fit_networks(
         return own + ([known[member.expert][case] for case in cases] if known else [])
 
     lessons = [samples(member, _seen(member, folds, len(taught))) for member in members]
-    watched = [
-        [] if member.fold is None or not plan.training.early_stopping else folds[member.fold].tolist()
-        for member in members
-    ]
-    held_out = [samples(member, cases) for member, cases in zip(members, watched, strict=True)]
+    held_out = [samples(member, [] if member.fold is None else folds[member.fold].tolist()) for member in members]
     rounds = 1 if known else plan.training.mining_rounds + 1
     for number in range(rounds):
         if number:
@@ -187,7 +183,7 @@ def fit_networks(
             lessons,
             plan.training,
             seeds=[member.seed for member in members],
-            held_out=held_out,
+            held_out=held_out if plan.training.early_stopping else (),
             device=plan.device,
             run=run.part(number / rounds, (number + 0.6) / rounds),
         )

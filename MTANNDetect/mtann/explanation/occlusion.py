@@ -95,8 +95,7 @@ def occlusion_of(
     from mtann.detection.ask import scoring_places
     from mtann.inference.occlusion import occluded_scores
 
-    places, sigmas = scoring_places(prepared, [candidate])
-    place, sigma = places[0], sigmas[0]
+    (place,), (sigma,) = scoring_places(prepared, [candidate])
     spacing = np.array(prepared.grid.spacing_zyx_mm)
     sigma_mm = float((sigma * spacing)[-1])
     half = _half_widths(settings.cube_mm, sigma_mm, spacing)
@@ -104,6 +103,7 @@ def occlusion_of(
     boxes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     near = np.linalg.norm((boxes - place) / (settings.reach_sigmas * sigma), axis=1) <= 1
     background = _background(prepared, place, sigma_mm, candidate.max_diameter_mm / 2)
+    sources = channel_sources(len(prepared.images), prepared.derived, prepared.answered)
     heard = [
         occluded_scores(
             network,
@@ -113,7 +113,7 @@ def occlusion_of(
             boxes[near],
             half,
             background,
-            sources=_sources(prepared),
+            sources=sources,
             device=device,
             run=run,
         )
@@ -129,12 +129,6 @@ def occlusion_of(
     edges = ((2 * half + 1) * spacing).tolist()
     by_input = tuple(maps[1:]) if len(maps) > 2 else ()
     return Occlusion(maps[0], by_input, untouched, (edges[0], edges[1], edges[2]), background)
-
-
-def _sources(prepared: PreparedCase) -> tuple[int, ...]:
-    """Which input each channel is or is derived from: the images, then an earlier network's answer."""
-    images = len(prepared.images)
-    return (*channel_sources(images, prepared.derived), *([images] if prepared.answered else []))
 
 
 def _half_widths(cube_mm: float | None, sigma_mm: float, spacing: FloatArray) -> Indices:

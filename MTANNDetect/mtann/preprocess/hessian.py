@@ -39,9 +39,10 @@ def hessian_names(channel: str, scales_mm: Sequence[float]) -> tuple[str, ...]:
     return tuple(f"{channel}, {which} eigenvalue at {scale:g} mm" for scale in scales_mm for which in EIGENVALUES)
 
 
-def channel_sources(images: int, derived: int) -> tuple[int, ...]:
-    """Which image each channel of a case is or is derived from, by number: images, then what is derived of each."""
-    return (*range(images), *(image for image in range(images) for _ in range(derived // images)))
+def channel_sources(images: int, derived: int, answered: bool = False) -> tuple[int, ...]:
+    """Which input each channel of a case is or is derived from, by number: the images, then an earlier answer."""
+    of_images = (image for image in range(images) for _ in range(derived // images))
+    return (*range(images), *of_images, *([images] if answered else []))
 
 
 def with_hessian(prepared: PreparedCase, scales_mm: Sequence[float], dimensions: int, run: Run) -> PreparedCase:

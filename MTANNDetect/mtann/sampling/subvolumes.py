@@ -62,8 +62,7 @@ def draw_samples(
     """
     taught = [teach(lesion, prepared.grid, settings) for lesion in lesions]
     teacher = teaching_volume(taught, prepared.grid.shape_zyx)
-    inside = None if settings.lesion_share is None else teacher >= IN_LESION
-    places, groups = _regions([one.box for one in taught], settings, random, inside)
+    places, groups = _regions([one.box for one in taught], settings, random, teacher >= IN_LESION)
     negatives = _negatives(prepared, _away_from(taught, prepared.mask), settings.negatives_drawn, random)
     where = np.concatenate([places, negatives])
     groups = np.concatenate([groups, np.full(len(negatives), NEGATIVE)])
@@ -170,7 +169,7 @@ def _regions(
 ) -> tuple[Indices, Indices]:
     """The voxels (n, 3) of training regions, so many of each at most, and which region (n,) each is of.
 
-    Where there are more, the settings' ``lesion_share`` is drawn from ``inside``, if as much lies there.
+    Where there are more, the settings' ``lesion_share``, if there is one, is drawn from ``inside`` as far as that goes.
     """
     most = settings.voxels_per_lesion
     places, numbers = [np.empty((0, 3), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
@@ -178,18 +177,21 @@ def _regions(
         grid = np.meshgrid(*[np.arange(part.start, part.stop) for part in box], indexing="ij")
         voxels = np.stack(grid, axis=-1).reshape(-1, 3)
         if len(voxels) > most:
-            chosen = np.empty(0, dtype=np.int64)
-            pool = np.arange(len(voxels))
-            if inside is not None:
-                within = inside[tuple(voxels.T)]
-                count = min(int(within.sum()), math.ceil(most * (settings.lesion_share or 0.0)))
-                chosen = random.choice(pool[within], count, replace=False)
-                # What is in the lesion and was not drawn fills up where there is not enough round it.
-                pool = pool[~within] if (~within).sum() >= most - count else np.setdiff1d(pool, chosen)
-            voxels = voxels[[*chosen, *random.choice(pool, most - len(chosen), replace=False)]]
+            if inside is None or settings.lesion_share is None:
+                voxels = voxels[random.choice(len(voxels), most, replace=False)]
+            else:
+                voxels = voxels[_of_both(inside[tuple(voxels.T)], most, settings.lesion_share, random)]
         places.append(voxels)
         numbers.append(np.full(len(voxels), number))
     return np.concatenate(places), np.concatenate(numbers)
+
+
+def _of_both(within: BoolVolume, most: int, share: float, random: np.random.Generator) -> Indices:
+    """So many of a region's voxels: a share of them from within the lesion, if it has as many, the rest round it."""
+    inner, outer = np.flatnonzero(within), np.flatnonzero(~within)
+    count = min(len(inner), max(math.ceil(most * share), most - len(outer)))
+    chosen = [random.choice(inner, count, replace=False), random.choice(outer, most - count, replace=False)]
+    return np.concatenate(chosen)
 
 
 def _away_from(taught: Sequence[Taught], mask: BoolVolume) -> BoolVolume:

@@ -154,11 +154,11 @@ class _Batches:
 
 
 def _sources(network: MTANN) -> tuple[torch.Tensor, torch.Tensor]:
-    """The channel that each channel (channels,) is derived from or is itself, and how far each may be shifted."""
+    """The input that each channel (channels,) is derived from or is itself, and how far each may be shifted."""
     derived_of_each = len(EIGENVALUES) * len(network.settings.hessian_scales_mm)
     images, answered = divmod(network.channels, 1 + derived_of_each)
     derived = images * derived_of_each
-    sources = [*channel_sources(images, derived), *range(network.channels - answered, network.channels)]
+    sources = channel_sources(images, derived, bool(answered))
     shifted = torch.full((network.channels,), _SHIFT_JITTER)
     shifted[images : images + derived] = 0
     return torch.tensor(sources), shifted

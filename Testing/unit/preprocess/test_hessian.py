@@ -198,3 +198,4 @@ def test_a_scale_below_half_a_voxel_is_that_of_half_a_voxel():
 def test_each_channel_knows_its_image():
     assert channel_sources(2, 8) == (0, 1, 0, 0, 0, 0, 1, 1, 1, 1)
     assert channel_sources(3, 0) == (0, 1, 2)
+    assert channel_sources(1, 2, answered=True) == (0, 0, 0, 1)
