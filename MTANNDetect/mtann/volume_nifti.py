@@ -82,7 +82,10 @@ def _read_header(file: _Readable, name: str) -> _Header:
 
 def _read_voxels(file: _Readable, header: _Header) -> tuple[int, int]:
     """Length of the file in bytes, and how many of its voxels are not finite."""
-    length = _HEADER + len(file.read(header.offset - _HEADER))
+    length = _HEADER
+    # A damaged header may promise more than memory holds, or than a number of bytes can be.
+    while block := file.read(min(_CHUNK, header.offset - length)):
+        length += len(block)
     left, broken = header.voxel_bytes, 0
     while block := file.read(_CHUNK):
         length += len(block)

@@ -196,6 +196,15 @@ def test_a_header_that_puts_the_voxels_nowhere_is_refused(nifti: Path) -> None:
         read_volume(nifti)
 
 
+@pytest.mark.parametrize("offset", [1e4, 1e12, 1.6e19])
+def test_a_header_that_puts_the_voxels_behind_the_end_is_refused(nifti: Path, offset: float) -> None:
+    header = bytearray(nifti.read_bytes())
+    struct.pack_into("<f", header, 108, offset)
+    nifti.write_bytes(header)
+    with pytest.raises(ImageError, match=r"'scan.nii' is truncated"):
+        read_volume(nifti)
+
+
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 351), byte=st.integers(0, 255))
 def test_a_damaged_header_byte_never_reaches_the_user_as_a_crash(nifti: Path, place: int, byte: int) -> None:
