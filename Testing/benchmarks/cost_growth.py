@@ -56,7 +56,8 @@ def scanning_kernel(factor: int) -> Callable[[], object]:
     """Cubes of 3^3, 5^3, 7^3, 9^3 and 11^3 taps."""
     edge = EDGES[factor]
     weight = torch.randn(25, 1, edge, edge, edge) / edge**1.5
-    layers = ScanLayers((LevelKernel(0, 1, weight),), 25, 1, lambda sums: sums.sigmoid_().mean(dim=-2, keepdim=True))
+    kernels = (LevelKernel(0, 1, weight),)
+    layers = ScanLayers(kernels, 25, 1, torch.zeros(25), lambda sums: sums.sigmoid_().mean(dim=-2, keepdim=True))
     channels = volumes(1, (EDGE,) * 3)
     return lambda: scan_layers([layers], [channels])
 

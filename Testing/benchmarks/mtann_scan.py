@@ -67,7 +67,8 @@ def cube_layers(weight: torch.Tensor) -> ScanLayers:
     """A network of any cube's kernels (units, 1, k, k, k), with a sigmoid and a linear output."""
     generator = torch.Generator().manual_seed(1)
     output = torch.randn(1, len(weight), generator=generator) / len(weight) ** 0.5
-    return ScanLayers((LevelKernel(0, 1, weight),), len(weight), 1, lambda sums: output @ sums.sigmoid_())
+    none = torch.zeros(len(weight))
+    return ScanLayers((LevelKernel(0, 1, weight),), len(weight), 1, none, lambda sums: output @ sums.sigmoid_())
 
 
 def full_rank(edge: int) -> ScanLayers:
@@ -88,7 +89,7 @@ def whole_convolution(layers: ScanLayers, volume: np.ndarray) -> np.ndarray:
     around = [radius for radius in reversed(kernel.radius_zyx) for _ in (0, 1)]
     with torch.inference_mode():
         padded = torch.nn.functional.pad(torch.from_numpy(volume)[None, None], around, mode="replicate")
-        sums = torch.conv3d(padded, kernel.weight)[0]
+        sums = torch.conv3d(padded, kernel.weight, layers.bias)[0]
         return layers.finish(sums.flatten(1)).view(-1, *sums.shape[1:]).numpy()
 
 
@@ -113,7 +114,8 @@ def gathered(layers: ScanLayers, volume: np.ndarray, inside: np.ndarray) -> np.n
     with torch.inference_mode():
         for plane in windows:
             inputs = torch.from_numpy(plane[:, :, inside].reshape(-1, inside.sum()))
-            planes.append(layers.finish(weight @ inputs.T).view(-1, *plane.shape[:2]).numpy())
+            sums = torch.addmm(layers.bias[:, None], weight, inputs.T)
+            planes.append(layers.finish(sums).view(-1, *plane.shape[:2]).numpy())
     return np.stack(planes, axis=1)
 
 

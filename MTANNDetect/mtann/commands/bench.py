@@ -95,7 +95,8 @@ def _by_convolution(network: Any, channels: list[Any], device: str) -> Any:
     around = [radius for radius in reversed(kernel.radius_zyx) for _ in (0, 1)]
     with torch.inference_mode():
         volume = torch.from_numpy(np.stack(channels))[None].to(device)
-        sums = torch.conv3d(torch.nn.functional.pad(volume, around, mode="replicate"), kernel.weight)[0]
+        padded = torch.nn.functional.pad(volume, around, mode="replicate")
+        sums = torch.conv3d(padded, kernel.weight, layers.bias)[0]
         return layers.finish(sums.flatten(1)).view(-1, *sums.shape[1:]).cpu().numpy()
 
 

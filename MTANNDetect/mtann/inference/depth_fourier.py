@@ -19,7 +19,7 @@ from mtann.inference.layers import Place, ScanLayers, stays_exact
 
 _ERROR = 1.6e-6
 """Largest rounding error of a sum in a tile, as a share of the sums' deviation over the tile (measured)."""
-_AT_ONCE_BYTES = 3_000_000
+_AT_ONCE_BYTES = 6_000_000
 """Size of what is held at a time: it should stay in a processor's caches."""
 _LEAST_AT_ONCE = 96
 """Fewer voxels of a plane at a time make the matrix products slow."""
@@ -63,7 +63,7 @@ class DepthFourier:
         self._columns = sum(real.shape[2] for real in reals)
         self._pairs = _as_real_matrices(torch.cat(pairs, dim=2))
         self._reals = torch.cat(reals, dim=2).float()
-        self._constant = layers.answers_to_ones()
+        self._constant, self._constant_row = layers.answers_to_ones(), length - 2
 
     def suits(self, blocks: Sequence[torch.Tensor]) -> bool:
         """Whether rounding errors stay small on this input, or are no larger than by direct summation."""
@@ -80,6 +80,8 @@ class DepthFourier:
             strides: Give only each so manieth voxel along an axis.
         """
         spectra, base = self._transformed(blocks)
+        # Of a sum, frequency 0 holds as many times what is the same everywhere.
+        base *= self._length
         depth, height, width = (-(-n // step) for n, step in zip(tile_zyx, strides, strict=True))
         back = self._back[: tile_zyx[0] : strides[0]]
         fitting = _AT_ONCE_BYTES // (4 * self._length * (self._columns + self._layers.units))
@@ -88,14 +90,15 @@ class DepthFourier:
         for first in range(0, height, lines):
             some = inputs[:, :, : min(lines, height - first)]
             self._lay_out(some, spectra, first, strides)
-            sums = back @ self._products(some).flatten(1)
-            sums = sums.view(depth, self._layers.units, -1).add_(base[:, None])
+            products = self._products(some)
+            products[self._constant_row] += base[:, None]
+            sums = (back @ products.flatten(1)).view(depth, self._layers.units, -1)
             answers = self._layers.finish(sums).transpose(0, 1)
             yield (0, first, 0), answers.reshape(len(answers), depth, -1, width)
 
     def _transformed(self, blocks: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Each level's spectra along z (frequencies, channels, y, x), and the units' sums of the levels' means."""
-        spectra, base = [], torch.zeros(self._layers.units)
+        """Each level's spectra along z (frequencies, channels, y, x), and the units' bias with their sums of means."""
+        spectra, base = [], self._layers.bias.clone()
         for block, constant in zip(blocks, self._constant, strict=True):
             # What is the same everywhere needs no transform, and would cost accuracy.
             mean = block.mean(dim=(1, 2, 3))

@@ -25,6 +25,7 @@ class DirectConvolution:
     def __init__(self, layers: ScanLayers, slices: int, half: torch.dtype | None = None) -> None:
         self._layers, self._slices, self._type = layers, slices, half or torch.float32
         self._weights = [kernel.weight.to(self._type) for kernel in layers.kernels]
+        self._bias = layers.bias[:, None]
 
     def suits(self, blocks: Sequence[torch.Tensor]) -> bool:
         """It suits every input."""
@@ -39,7 +40,7 @@ class DirectConvolution:
         for first in range(0, depth, self._slices * strides[0]):
             last = min(first + self._slices * strides[0], depth)
             sums = self._sums([block[:, first : last + halo] for block in typed], strides).float()
-            finished = self._layers.finish(sums.flatten(1))
+            finished = self._layers.finish(sums.flatten(1).add_(self._bias))
             yield (first // strides[0], 0, 0), finished.view(self._layers.members, *sums.shape[1:])
 
     def _sums(self, blocks: Sequence[torch.Tensor], strides: Strides) -> torch.Tensor:
@@ -54,6 +55,7 @@ class _Block(nn.Module):
         self._layers = layers
         for number, kernel in enumerate(layers.kernels):
             self.register_buffer(f"kernel_{number}", kernel.weight)
+        self.register_buffer("bias", layers.bias[:, None])
         # What follows the sums is a function; its answers tell it from others.
         self.register_buffer("finished", layers.finish(torch.linspace(-2, 2, 7).repeat(layers.units, 1)))
 
@@ -64,8 +66,7 @@ class _Block(nn.Module):
         levels = block[0].view(self._layers.levels, -1, *block.shape[2:])
         weights = [kernel.weight for kernel in self._layers.kernels]
         sums = _convolve(self._layers, weights, levels.unbind(0), (1, 1, 1))
-        # A tracer cannot follow what is written into a view.
-        finished = self._layers.finish(sums.flatten(1).clone())
+        finished = self._layers.finish(sums.flatten(1) + self._layers.bias[:, None])
         return finished.view(self._layers.members, *sums.shape[1:])
 
 

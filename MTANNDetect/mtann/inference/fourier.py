@@ -41,7 +41,7 @@ class PlanarFourier:
         stacked = torch.stack(spectra).flatten(-2).permute(3, 0, 2, 1).flatten(1, 2)
         self._real = stacked.shape[1] <= _REAL_UP_TO
         self._filters = _as_real_matrices(stacked) if self._real else stacked.resolve_conj().contiguous()
-        self._constant = layers.answers_to_ones().to(device)
+        self._constant, self._bias = layers.answers_to_ones().to(device), layers.bias.to(device)
 
     def suits(self, blocks: Sequence[torch.Tensor]) -> bool:
         """Whether rounding errors stay small on this input, or are no larger than by direct summation."""
@@ -72,8 +72,8 @@ class PlanarFourier:
             yield (first // step, 0, 0), answers.transpose(0, 1).reshape(answers.shape[1], -1, *shape[2:])
 
     def _spectra(self, blocks: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Each level's spectra (frequencies, z, channels), and what the units' sums are of the levels' means."""
-        spectra, base = [], self._constant.new_zeros(self._layers.units)
+        """Each level's spectra (frequencies, z, channels), and the units' bias with their sums of the levels' means."""
+        spectra, base = [], self._bias.clone()
         for block, constant in zip(blocks, self._constant, strict=True):
             # What is the same everywhere needs no transform, and would cost accuracy.
             mean = block.mean(dim=(1, 2, 3))

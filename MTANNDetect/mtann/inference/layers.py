@@ -54,13 +54,15 @@ class ScanLayers:
         kernels: The first layer: the units' sums are the kernels' answers added up.
         units: First-layer units of all members together.
         members: How many likelihoods there are.
-        finish: Likelihoods (..., members, n) from sums (..., units, n) without bias, which it may overwrite.
+        bias: float32 (units,), a part of the sums.
+        finish: Likelihoods (..., members, n) from sums (..., units, n), which it may overwrite.
         slope: How strongly a likelihood may follow an error of the sums, about.
     """
 
     kernels: tuple[LevelKernel, ...]
     units: int
     members: int
+    bias: torch.Tensor
     finish: Callable[[torch.Tensor], torch.Tensor]
     slope: float = 1.0
 
@@ -125,14 +127,9 @@ def layers_of(network: MTANN) -> ScanLayers:
         for level, (dilation, boxes) in enumerate(zip(dilations, by_level, strict=True))
         for _, kernel in boxes
     )
-    first = bias.flatten()[:, None].clone()
-
-    def finish(sums: torch.Tensor) -> torch.Tensor:
-        return network.finish_maps(sums.add_(first))
-
     # A sigmoid rises by a quarter at most, a tanh by one.
     outer = network.output_weight.abs()
     if network.second_weight is not None:
         outer = torch.einsum("mh,mhk->mk", outer, network.second_weight.abs())
     slope = 0.25 * float(outer.square().sum(dim=1).sqrt().max())
-    return ScanLayers(kernels, len(first), network.members, finish, slope)
+    return ScanLayers(kernels, bias.numel(), network.members, bias.flatten().clone(), network.finish_maps, slope)

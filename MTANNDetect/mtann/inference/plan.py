@@ -29,6 +29,8 @@ _MOVE_NS = 0.7
 _SIZES = (16, 20, 24, 32, 36, 40, 48, 56, 60, 64, 72, 80, 88, 96, 108, 112, 120, 128, 144, 160, 192, 256)
 _LENGTHS = (12, 16, 20, 24, 28, 32, 40, 48, 64)
 """Of the transforms along z."""
+_LINE_TILES = 4
+"""A line may be so many tiles long: the longer, the fewer and larger are the operations."""
 _LAY_OUT_NS = 0.27
 """Nanoseconds for each input that is laid out in a matrix."""
 _DEPTH_PRODUCT_NS, _DEPTH_BACK_NS = 1 / 80, 1 / 65
@@ -112,8 +114,8 @@ def depth_plans(
     radius = layers.radius_zyx[0]
     columns = depth_columns(layers)
     y, x = (
-        step * evenly(-(-n // step), max(1, tile_voxels // step))
-        for n, step in zip(box_zyx[1:], strides[1:], strict=True)
+        step * evenly(-(-n // step), max(1, most // step))
+        for n, step, most in zip(box_zyx[1:], strides[1:], (tile_voxels, _LINE_TILES * tile_voxels), strict=True)
     )
     share = strides[1] * strides[2]
     plans = []

@@ -30,6 +30,8 @@ def reduce_rank(layers: ScanLayers) -> ScanLayers:
     )
 
     def finish(sums: torch.Tensor) -> torch.Tensor:
-        return layers.finish(torch.matmul(matrix, sums))
+        return layers.finish(torch.matmul(matrix, sums).add_(layers.bias[:, None]))
 
-    return replace(layers, kernels=kernels, units=rank, finish=finish, slope=layers.slope * float(strength[0]))
+    none = layers.bias.new_zeros(rank)
+    slope = layers.slope * float(strength[0])
+    return replace(layers, kernels=kernels, units=rank, bias=none, finish=finish, slope=slope)

@@ -46,11 +46,11 @@ def test_less_precision_is_taken_only_where_it_is_asked_for(backend):
 def test_kernels_of_any_size_are_scanned(size):
     random = torch.Generator().manual_seed(0)
     volume = torch.randn(6, 20, 22, generator=random)
-    weight, bias = torch.randn(5, 1, *size, generator=random) / 10, torch.randn(5, 1, generator=random)
-    layers = ScanLayers((LevelKernel(0, 1, weight),), 5, 5, lambda sums: sums + bias)
+    weight, bias = torch.randn(5, 1, *size, generator=random) / 10, torch.randn(5, generator=random)
+    layers = ScanLayers((LevelKernel(0, 1, weight),), 5, 5, bias, lambda sums: sums)
     around = [n // 2 for n in reversed(size) for _ in (0, 1)]
     padded = torch.nn.functional.pad(volume[None, None], around, mode="replicate")
-    expected = torch.conv3d(padded, weight)[0] + bias[:, :, None, None]
+    expected = torch.conv3d(padded, weight, bias)[0]
     plans = [direct_plan(layers, volume.shape, 16), *planar_plans(layers, volume.shape, 16, (1, 1, 1))]
     for plan in plans + depth_plans(layers, volume.shape, 16, (1, 1, 1)):
         np.testing.assert_allclose(scan_layers([layers], [[volume.numpy()]], plan=plan), expected, atol=1e-5)
@@ -89,7 +89,7 @@ def test_units_that_depend_on_each_other_need_fewer_kernels():
 )
 def test_the_cheapest_way_follows_kernel_and_device(edge, device, expected):
     kernel = LevelKernel(0, 1, torch.ones(25, 1, edge, edge, edge))
-    layers = ScanLayers((kernel,), 25, 1, lambda sums: sums)
+    layers = ScanLayers((kernel,), 25, 1, torch.zeros(25), lambda sums: sums)
     assert plan_scan(layers, (155, 240, 240), 64, device=device).method == expected
 
 
