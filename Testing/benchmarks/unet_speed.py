@@ -37,7 +37,7 @@ PATCH, BRAIN, LARGE = 96, (144, 168, 144), (288, 240, 192)
 CHANNELS = ("T1", "T1c", "T2", "FLAIR")
 PARTS = (0.25, 0.5, 0.75)
 ROUNDS, LOOK_SECONDS = 2, 0.5
-TEACHING_STEPS, TEACHING_PATCH = 100, 64
+TEACHING_STEPS, TEACHING_PATCH, TEACHING_RATE = 400, 64, 6e-4
 LESIONS_AT = {
     "corners": ((28, 28, 28), (260, 28, 164), (28, 212, 28)),
     "middle": tuple((part * LARGE[0], 0.5 * LARGE[1], (1 - part) * LARGE[2]) for part in PARTS),
@@ -109,7 +109,8 @@ def taught_weights(file: Path) -> dict[str, torch.Tensor]:
     (configuration,) = standard_plan().configurations
     torch.manual_seed(0)
     network = build_network(configuration.architecture, 4, 4, configuration.patch_size).train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=3e-4)
+    optimiser = torch.optim.Adam(network.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TEACHING_RATE, TEACHING_STEPS)
     weights = torch.tensor([1.0, 3.0, 5.0, 10.0])
     for step in range(TEACHING_STEPS):
         scale = np.random.default_rng(step).uniform(0.4, 1.1)
@@ -117,12 +118,15 @@ def taught_weights(file: Path) -> dict[str, torch.Tensor]:
         data, labels = draw_case((TEACHING_PATCH,) * 3, step + 1, radii, (0.5,))
         # The statistics of a whole case, of which blobs are a small part.
         data = (data - np.median(data, axis=(1, 2, 3), keepdims=True)) / 0.25
-        logits = network(torch.from_numpy(data)[None])
+        # As nnU-Net trains: sums in half precision, weights in single.
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(torch.from_numpy(data)[None])
         truth = torch.from_numpy(labels.astype(np.int64))[None]
-        loss = torch.nn.functional.cross_entropy(logits, truth, weights)
+        loss = torch.nn.functional.cross_entropy(logits.float(), truth, weights)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        schedule.step()
         if step % 10 == 9:
             print(f"step {step + 1} of {TEACHING_STEPS}: loss {loss.item():.4f}", file=sys.stderr, flush=True)
     torch.save(network.state_dict(), file)

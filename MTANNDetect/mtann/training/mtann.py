@@ -161,7 +161,7 @@ def _learnable(sums: torch.Tensor) -> torch.Tensor:
     Saturated sigmoids let next to nothing through, and numbers below 1e-38 make matrix products a hundred times slower
     on many processors.
     """
-    sums.register_hook(lambda gradient: torch.nn.functional.hardshrink(gradient, _LEAST_GRADIENT))
+    sums.register_hook(lambda gradient: torch.nn.functional.hardshrink(gradient, _LEAST_GRADIENT))  # type: ignore[no-untyped-call]
     return sums
 
 
