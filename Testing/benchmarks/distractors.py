@@ -33,9 +33,9 @@ CAVITY = RECIPES["glioma"].model_copy(
 HOLES = RECIPES["metastasis"].model_copy(
     update={
         "unit": "image",
-        "count": (5, 30),
+        "count": (3, 20),
         "radius_mm": (1.0, 7.0),
-        "contrast": (-0.95, -0.15),
+        "contrast": (-0.6, -0.15),
         "halo_contrast": (-0.1, 0.0),
         "halo_mm": (0.0, 3.0),
         "solid": 1.0,
@@ -46,15 +46,11 @@ HOLES = RECIPES["metastasis"].model_copy(
         "blur_mm": (0.5, 1.5),
     }
 )
-"""Lacunes, wide perivascular spaces and old plaques, as dark as fluid: cores, but without a rim that enhances."""
-_SHARES_DARK = ((CAVITY, 0.5), (HOLES, 0.85))
+"""Lacunes, wide perivascular spaces and old plaques: the tissue between them looks like a rim round a core."""
 _STEP_MM = 0.5
 _BEND = 0.12
 _SINUS_DEPTH_MM, _SINUS_RADIUS_MM, _SINUS_LENGTH_MM = (-2.0, 4.0), (1.5, 6.0), (15.0, 110.0)
 _SINUS_BRIGHTNESS = (1.3, 3.2)
-_WALL_DEPTH_MM, _WALL_RADIUS_MM, _WALL_LENGTH_MM = (-2.0, 2.0), (0.6, 2.5), (6.0, 50.0)
-_FLUID, _DEEP_MM = 0.55, 12.0
-"""Darker than this, in shares of white matter, and so deep below the brain's cover lie the ventricles."""
 _VESSEL_RADIUS_MM, _VESSEL_BRIGHTNESS = (0.5, 3.0), (1.2, 3.2)
 """From a cortical vein to the great vein of Galen."""
 
@@ -74,15 +70,13 @@ def add_distractors(image: Float32, brain: Bools, random: np.random.Generator) -
     image = image + over * (np.exp(random.uniform(-0.9, 0.7)) - 1)
     if random.random() < 0.7:
         image, brain = _sinuses(image, brain, random)
-    if random.random() < 0.7:
-        image = _ventricle_veins(image, brain, random)
     image, brain = _border(image, brain, random)
     if random.random() < 0.3:
         image = _membrane(image, brain, random)
     for _ in range(int(random.integers(0, 7))):
         image = vessel(image, brain, random)
-    for recipe, share in _SHARES_DARK:
-        if random.random() < share:
+    for recipe in (CAVITY, HOLES):
+        if random.random() < 0.5:
             image = _dark(image, brain, recipe, random)
     return np.where(brain, np.maximum(image, 1e-3), 0).astype(np.float32) * np.float32(white), brain
 
@@ -94,7 +88,7 @@ def _sinuses(image: Float32, brain: Bools, random: np.random.Generator) -> tuple
     for _ in range(int(random.integers(1, 5))):
         if start is None or random.random() < 0.5:
             start = random.choice(np.argwhere(np.abs(depth) <= 1.5))
-        cover = sinus(depth, start, random, _SINUS_DEPTH_MM, _SINUS_RADIUS_MM, _SINUS_LENGTH_MM)
+        cover = sinus(depth, start, random)
         brightness = random.uniform(*_SINUS_BRIGHTNESS) * (1 + 0.15 * smooth_field(image.shape, 12, random))
         if random.random() < 0.5:
             outside = ~brain & (cover > 0.5)
@@ -103,39 +97,18 @@ def _sinuses(image: Float32, brain: Bools, random: np.random.Generator) -> tuple
     return np.asarray(image, dtype=np.float32), brain
 
 
-def _ventricle_veins(image: Float32, brain: Bools, random: np.random.Generator) -> Float32:
-    """Veins along the walls of the ventricles, and choroid plexus in them."""
-    fluid = ndimage.binary_opening((image < _FLUID) & (ndimage.distance_transform_edt(brain) > _DEEP_MM))
-    if not fluid.any():
-        return image
-    depth = ndimage.distance_transform_edt(~fluid) - ndimage.distance_transform_edt(fluid)
-    walls = np.argwhere(np.abs(depth) <= 1.5)
-    for _ in range(int(random.integers(2, 9))):
-        cover = sinus(depth, random.choice(walls), random, _WALL_DEPTH_MM, _WALL_RADIUS_MM, _WALL_LENGTH_MM)
-        brightness = random.uniform(*_VESSEL_BRIGHTNESS) * (1 + 0.15 * smooth_field(image.shape, 12, random))
-        image = image + cover * brain * np.maximum(brightness - image, 0)
-    return np.asarray(image, dtype=np.float32)
-
-
-def sinus(
-    depth: npt.NDArray[np.float64],
-    start: npt.NDArray[np.int64],
-    random: np.random.Generator,
-    depth_mm: tuple[float, float],
-    radius_mm: tuple[float, float],
-    length_mm: tuple[float, float],
-) -> Float32:
-    """How much of each voxel belongs to a vein that follows a surface: where a bent plane meets some depth below it."""
+def sinus(depth: npt.NDArray[np.float64], start: npt.NDArray[np.int64], random: np.random.Generator) -> Float32:
+    """How much of each voxel belongs to a wide vein: where a bent plane meets some depth below the cover."""
     normal = random.normal(size=3)
     normal /= np.linalg.norm(normal)
     away = [
         g - s for g, s in zip(np.meshgrid(*map(np.arange, depth.shape), indexing="ij", sparse=True), start, strict=True)
     ]
     across = sum(n * a for n, a in zip(normal, away, strict=True)) + 5 * smooth_field(depth.shape, 5, random)
-    below = depth - random.uniform(*depth_mm)
-    radius = random.uniform(*radius_mm) * (1 + 0.4 * smooth_field(depth.shape, 8, random))
+    below = depth - random.uniform(*_SINUS_DEPTH_MM)
+    radius = random.uniform(*_SINUS_RADIUS_MM) * (1 + 0.4 * smooth_field(depth.shape, 8, random))
     inside = radius - np.sqrt(across**2 + (below * random.uniform(0.8, 1.6)) ** 2)
-    reach = random.uniform(*length_mm) / 2 - np.sqrt(sum(a**2 for a in away))
+    reach = random.uniform(*_SINUS_LENGTH_MM) / 2 - np.sqrt(sum(a**2 for a in away))
     return np.asarray(np.clip(np.minimum(inside, reach) + 0.5, 0, 1), dtype=np.float32)
 
 

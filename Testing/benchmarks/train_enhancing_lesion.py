@@ -155,10 +155,9 @@ def teach(
 
 
 def networks_of(models: Sequence[ModelBundle], stage: int) -> Fitted:
-    """A stage's networks as training gives them, but for how it went: those for use, then those of the folds."""
+    """A stage's networks as training gives them, but for how it went: the one for use, then those of the folds."""
     networks = [[*model.earlier_networks(), *model.networks()][stage] for model in models]
-    seeds = range(TRAINING.seed, TRAINING.seed + networks[0].members)
-    members = tuple(Member(0, fold, seed) for fold in (None, *range(TRAINING.folds)) for seed in seeds)
+    members = tuple(Member(0, fold, TRAINING.seed) for fold in (None, *range(TRAINING.folds)))
     together = MTANN(networks[0].settings, networks[0].channels, [0] * len(members))
     states = [network.state_dict() for network in networks]
     together.load_state_dict({name: torch.cat([state[name] for state in states]) for name in states[0]})

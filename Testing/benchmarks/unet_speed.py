@@ -37,7 +37,7 @@ PATCH, BRAIN, LARGE = 96, (144, 168, 144), (288, 240, 192)
 CHANNELS = ("T1", "T1c", "T2", "FLAIR")
 PARTS = (0.25, 0.5, 0.75)
 ROUNDS, LOOK_SECONDS = 2, 0.5
-TEACHING_STEPS, TEACHING_PATCH, TEACHING_RATE = 400, 64, 6e-4
+TEACHING_STEPS, TEACHING_PATCH, TEACHING_RATE = 250, 64, 6e-4
 LESIONS_AT = {
     "corners": ((28, 28, 28), (260, 28, 164), (28, 212, 28)),
     "middle": tuple((part * LARGE[0], 0.5 * LARGE[1], (1 - part) * LARGE[2]) for part in PARTS),
@@ -118,11 +118,9 @@ def taught_weights(file: Path) -> dict[str, torch.Tensor]:
         data, labels = draw_case((TEACHING_PATCH,) * 3, step + 1, radii, (0.5,))
         # The statistics of a whole case, of which blobs are a small part.
         data = (data - np.median(data, axis=(1, 2, 3), keepdims=True)) / 0.25
-        # As nnU-Net trains: sums in half precision, weights in single.
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(torch.from_numpy(data)[None])
+        logits = network(torch.from_numpy(data)[None])
         truth = torch.from_numpy(labels.astype(np.int64))[None]
-        loss = torch.nn.functional.cross_entropy(logits.float(), truth, weights)
+        loss = torch.nn.functional.cross_entropy(logits, truth, weights)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -39,7 +39,6 @@ _WHITE = {
 }
 _SMALL = {"count": (15, 25), "radius_mm": (1.5, 10.0), "contrast": (0.32, 1.8), "rim_fraction": (0.15, 0.6)}
 _RINGS = {**_SMALL, "count": (12, 20), "radius_mm": (3.0, 12.0), "rim_fraction": (0.1, 0.5), "ring": 0.7}
-_TINY = {**_SMALL, "count": (12, 20), "radius_mm": (1.2, 3.0), "contrast": (0.35, 1.6), "blur_mm": (0.5, 1.5)}
 _LARGE = {"count": (3, 5), "radius_mm": (4.0, 32.0), "contrast": (0.28, 1.6), "rim_fraction": (0.06, 0.6)}
 _HUGE = {**_LARGE, "count": (2, 3), "radius_mm": (10.0, 32.0), "rim_fraction": (0.06, 0.45), "ring": 0.7}
 LESIONS = (
@@ -47,8 +46,6 @@ LESIONS = (
     RECIPES["glioma"].model_copy(update={**_WHITE, **_LARGE, "rim_mm": (1.2, 14.0)}),
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_RINGS}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_HUGE, "rim_mm": (1.5, 14.0)}),
-    RECIPES["metastasis"].model_copy(update={**_WHITE, **_TINY}),
-    RECIPES["glioma"].model_copy(update={**_WHITE, **_HUGE, "rim_mm": (1.2, 14.0)}),
 )
 """Taken in turn. Contrasts are in shares of white matter's brightness."""
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Literal
 
 from mtann.backends.device import choose_device
+from mtann.backends.openvino_gain import openvino_gain
 from mtann.errors import MissingPackageError, SettingsError
 from mtann.optional import require
 from mtann.settings import Backend, Device, Precision
@@ -17,6 +18,8 @@ Permission = Callable[[ChosenBackend, ChosenPrecision], tuple[bool, str]]
 """Whether a backend may compute in less than fp32 without being asked for it; and why, or why not, in words."""
 
 _FEATURE = "Evaluating a network with OpenVINO"
+_WORTHWHILE = 1.15
+"""How many times as fast as fp32 a shorter precision must be to be taken unasked."""
 _NAMES: dict[ChosenBackend, str] = {"torch": "torch", "openvino": "OpenVINO"}
 _BY_TORCH: dict[str, tuple[ChosenPrecision, ...]] = {
     "cpu": ("fp32", "bf16"),
@@ -79,6 +82,9 @@ def choose_computation(
         if reduced is None or fastest == "fp32":
             return Computation(where, chosen, "fp32", reason)
         allowed, why = reduced(chosen, fastest)
+        # Measured last: it takes a moment.
+        if allowed and chosen == "openvino" and openvino_gain(fastest) < _WORTHWHILE:
+            allowed, why = False, f"{fastest} is not faster on this processor"
         return Computation(where, chosen, fastest if allowed else "fp32", f"{reason}; {why}")
     if precision not in able:
         raise SettingsError(
@@ -146,5 +152,5 @@ def _openvino_capabilities() -> tuple[str, ...]:
 
 
 def _fastest(backend: ChosenBackend, where: str, able: tuple[ChosenPrecision, ...]) -> ChosenPrecision:
-    """The fastest precision: the first below fp32 that there is. torch on processors gains nothing from bf16."""
+    """What should be fastest: the first below fp32 that there is. torch on processors gains nothing from bf16."""
     return "fp32" if backend == "torch" and where == "cpu" else able[min(1, len(able) - 1)]

@@ -13,6 +13,7 @@ from torch import nn
 from mtann.backends.computation import ChosenPrecision
 from mtann.backends.converted import load_converted, save_converted
 from mtann.backends.network import Block, CompiledNetwork, NamedNetwork, check_shape
+from mtann.backends.openvino_gain import HINTS
 from mtann.networks.merged import merged
 from mtann.optional import require
 from mtann.version import VERSION
@@ -22,7 +23,6 @@ _LARGE = 1_000_000
 """Converting a module of so many weights takes seconds, so that the result is kept on disk."""
 _WAY = "merged"
 """Part of the kept networks' names, so that those of an older way of conversion are not used."""
-_HINTS: dict[ChosenPrecision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 _compiled: OrderedDict[tuple[object, ...], CompiledNetwork] = OrderedDict()
 _lock = threading.Lock()
@@ -63,7 +63,7 @@ def _compile(
     model.reshape(list(shape))
     options = {
         # OpenVINO's own choice is bf16 wherever the processor has it.
-        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
         # Pinned threads of two processes would share one core while another is idle.

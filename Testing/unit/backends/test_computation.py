@@ -25,6 +25,12 @@ def no_accelerator(monkeypatch):
 
 
 @pytest.fixture
+def faster(monkeypatch):
+    """A processor that is twice as fast in short numbers."""
+    monkeypatch.setattr(choosing, "openvino_gain", lambda precision: 2.0)
+
+
+@pytest.fixture
 def no_openvino(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
 
@@ -69,16 +75,32 @@ def test_an_accelerator_is_used_by_torch_and_never_in_less_than_asked(monkeypatc
         (("FP32", "BF16"), True, "fp32", "fp32"),
     ],
 )
-def test_auto_goes_below_full_precision_only_where_allowed_and_offered(monkeypatch, offered, reduced, asked, expected):
+def test_auto_goes_below_full_precision_only_where_allowed_and_offered(
+    monkeypatch, faster, offered, reduced, asked, expected
+):
     monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: offered)
     assert choose_computation(precision=asked, reduced=allow if reduced else refuse).precision == expected
     assert choose_computation(precision=asked).precision == (asked if asked != "auto" else "fp32")
 
 
-def test_why_less_than_full_precision_was_taken_or_not_is_in_the_result(monkeypatch):
+def test_why_less_than_full_precision_was_taken_or_not_is_in_the_result(monkeypatch, faster):
     monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
     assert choose_computation(reduced=allow).words.endswith("; bf16 by openvino is fine)")
     assert choose_computation(reduced=refuse).words.endswith("; never checked)")
+
+
+def test_what_the_processor_offers_but_is_not_faster_with_is_not_taken_unasked(monkeypatch):
+    monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
+    monkeypatch.setattr(choosing, "openvino_gain", {"bf16": 1.1}.__getitem__)
+    chosen = choose_computation(reduced=allow)
+    assert chosen.precision == "fp32" and chosen.reason.endswith("; bf16 is not faster on this processor")
+    assert choose_computation(precision="bf16").precision == "bf16"
+
+
+def test_nothing_is_measured_for_what_is_not_allowed(monkeypatch):
+    monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
+    monkeypatch.setattr(choosing, "openvino_gain", lambda precision: pytest.fail("measured"))
+    assert choose_computation(reduced=refuse).precision == choose_computation().precision == "fp32"
 
 
 def test_a_precision_that_the_processor_lacks_is_refused(monkeypatch):
