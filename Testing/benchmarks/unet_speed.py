@@ -2,8 +2,8 @@
 
 The standard six-stage 3d_fullres U-Net, four channels, a brain-sized case of 12 patches of 96^3, no mirroring unless
 asked for. The network is taught for some steps on blobs like the case's, so that its answers are as decided as a
-trained network's and Dice can be compared; that takes about ten minutes on two cores, and the weights are kept. Run in
-the peers' environment::
+trained network's and Dice can be compared; that takes about twenty minutes on two cores, and the weights are kept. Run
+in the peers' environment::
 
     python Testing/benchmarks/unet_speed.py            # peer, torch fp32, OpenVINO fp32, OpenVINO bf16
     python Testing/benchmarks/unet_speed.py --mirror   # the same with one mirrored axis

@@ -19,8 +19,8 @@ from mtann.inference.layers import Place, ScanLayers, stays_exact
 
 _ERROR = 1.6e-6
 """Largest rounding error of a sum in a tile, as a share of the sums' deviation over the tile (measured)."""
-_AT_ONCE_BYTES = 6_000_000
-"""Size of what is held at a time: it should stay in a processor's caches."""
+_AT_ONCE_BYTES = 8_000_000
+"""Size of what is held at a time: less makes too many small operations, more leaves the processor's caches."""
 _LEAST_AT_ONCE = 96
 """Fewer voxels of a plane at a time make the matrix products slow."""
 
