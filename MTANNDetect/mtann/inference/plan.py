@@ -78,7 +78,7 @@ def plan_scan(
     Args:
         layers: The networks.
         box_zyx: Size of what is scanned.
-        tile_voxels: Largest edge of a tile.
+        tile_voxels: Largest edge of a tile; lines along x may be longer.
         strides: Only each so manieth voxel along an axis is asked for.
         device: Where to compute; what is not measured, as graphics cards, convolves directly.
         together: How many such networks are scanned at once, so that memory must hold the kernels of all.

@@ -64,7 +64,7 @@ def scan(
         channels: One array a channel, all of one shape.
         mask: Where to evaluate; elsewhere the likelihood is 0. What lies outside its bounding box costs nothing, and
             tiles without tissue are skipped.
-        tile_voxels: Largest edge of a tile.
+        tile_voxels: Largest edge of a tile; lines along x may be longer.
         stride: Evaluate only each so manieth voxel from the first along every axis that the subvolume spans; the result
             holds only these.
         device: Where to compute, by torch.
@@ -125,7 +125,7 @@ def scan_layers(
         levels: Volumes by level and channel.
         box: What to evaluate; everything if None.
         mask: Where to evaluate, of the levels' shape; elsewhere the likelihood is 0.
-        tile_voxels: Largest edge of a tile.
+        tile_voxels: Largest edge of a tile; lines along x may be longer.
         strides: Evaluate only each so manieth voxel of the box along an axis.
         computation: What evaluates the networks; torch on the processor if None.
         plan: How the networks are evaluated by torch; the cheapest way if None.
