@@ -7,6 +7,7 @@ from mtann.backends import openvino_gain as measuring
 
 @pytest.fixture(autouse=True)
 def forget():
+    measuring.openvino_gain.cache_clear()
     yield
     measuring.openvino_gain.cache_clear()
 
