@@ -13,7 +13,7 @@ from torch import nn
 from mtann.backends.computation import ChosenPrecision
 from mtann.backends.converted import load_converted, save_converted
 from mtann.backends.network import Block, CompiledNetwork, NamedNetwork, check_shape
-from mtann.backends.openvino_gain import HINTS
+from mtann.backends.openvino_gain import processor_options
 from mtann.networks.merged import merged
 from mtann.optional import require
 from mtann.version import VERSION
@@ -61,15 +61,7 @@ def _compile(
     core = require("openvino", "Evaluating a network with OpenVINO").Core()
     model = _converted(core, named, identity, trace_shape)
     model.reshape(list(shape))
-    options = {
-        # OpenVINO's own choice is bf16 wherever the processor has it.
-        "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        # Pinned threads of two processes would share one core while another is idle.
-        "ENABLE_CPU_PINNING": False,
-    }
-    ready = core.compile_model(model, "CPU", options)
+    ready = core.compile_model(model, "CPU", processor_options(precision, threads))
     own = threading.local()
 
     def evaluate(block: Block) -> torch.Tensor:
