@@ -84,7 +84,7 @@ def choose_computation(
         allowed, why = reduced(chosen, fastest)
         # Measured last: it takes a moment.
         if allowed and chosen == "openvino" and openvino_gain(fastest) < _WORTHWHILE:
-            allowed, why = False, f"{fastest} is not faster on this processor"
+            allowed, why = False, f"{fastest} was not measured to be faster on this processor"
         return Computation(where, chosen, fastest if allowed else "fp32", f"{reason}; {why}")
     if precision not in able:
         raise SettingsError(
@@ -95,13 +95,18 @@ def choose_computation(
 
 
 def reduced_computation(device: Device = "auto", backend: Backend = "auto") -> Computation:
-    """What ``auto`` would take on a device if less than fp32 were allowed: fp32 where that is not faster.
+    """What less than fp32 is to be checked with on a device: fp32 where it offers nothing that should be faster.
+
+    Nothing is timed: whether labels agree is a matter of the model, which may be used on a faster machine.
 
     Raises:
         SettingsError: This machine, or the backend, cannot do what was asked for.
         MissingPackageError: torch is not installed, or OpenVINO was asked for and is not.
     """
-    return choose_computation(device, backend, reduced=lambda *_: (True, "less than fp32 to be checked"))
+    where = choose_device(device).type
+    chosen, reason = _backend(backend, where)
+    fastest = _fastest(chosen, where, _precisions(chosen, where))
+    return Computation(where, chosen, fastest, f"{reason}; less than fp32 to be checked")
 
 
 def choose_for_mtann(device: Device = "auto", backend: Backend = "auto", precision: Precision = "auto") -> Computation:

@@ -23,7 +23,9 @@ def check_precision(
     words: str,
     run: Run,
 ) -> ReducedCheck:
-    """Segment a case in fp32 and in the fastest precision below it that there is, and compare.
+    """Segment a case in fp32 and in what should be the fastest precision below it, and compare.
+
+    It is compared also where this processor is slower so: the model may be used on another.
 
     All folds are used, and no mirrored patches: averaging these, as in use, only makes differences smaller.
 

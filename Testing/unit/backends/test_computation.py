@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mtann.backends import computation as choosing
-from mtann.backends.computation import choose_computation
+from mtann.backends.computation import choose_computation, reduced_computation
+from mtann.backends.openvino_gain import openvino_gain
 from mtann.errors import MissingPackageError, SettingsError
 
 
@@ -93,14 +94,28 @@ def test_what_the_processor_offers_but_is_not_faster_with_is_not_taken_unasked(m
     monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
     monkeypatch.setattr(choosing, "openvino_gain", {"bf16": 1.1}.__getitem__)
     chosen = choose_computation(reduced=allow)
-    assert chosen.precision == "fp32" and chosen.reason.endswith("; bf16 is not faster on this processor")
+    assert chosen.precision == "fp32"
+    assert chosen.reason.endswith("; bf16 was not measured to be faster on this processor")
     assert choose_computation(precision="bf16").precision == "bf16"
 
 
-def test_nothing_is_measured_for_what_is_not_allowed(monkeypatch):
+def test_a_gain_that_cannot_be_measured_ends_no_run(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("no primitive")
+
+    openvino_gain.cache_clear()
+    monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
+    monkeypatch.setattr("mtann.backends.openvino_gain._convolutions", fails)
+    chosen = choose_computation(reduced=allow)
+    openvino_gain.cache_clear()
+    assert chosen.precision == "fp32"
+
+
+def test_nothing_is_measured_for_what_is_not_allowed_or_only_checked(monkeypatch):
     monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
     monkeypatch.setattr(choosing, "openvino_gain", lambda precision: pytest.fail("measured"))
     assert choose_computation(reduced=refuse).precision == choose_computation().precision == "fp32"
+    assert reduced_computation().precision == "bf16"
 
 
 def test_a_precision_that_the_processor_lacks_is_refused(monkeypatch):

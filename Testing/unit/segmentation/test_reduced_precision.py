@@ -92,6 +92,13 @@ def test_where_the_processor_has_nothing_faster_the_reason_is_kept(monkeypatch):
     )
 
 
+def test_labels_are_compared_also_where_the_processor_is_slower_in_less_than_fp32(monkeypatch):
+    monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
+    monkeypatch.setattr(choosing, "openvino_gain", lambda precision: 0.6)
+    found = check_precision(two_levels(), sharp_unet(), "cpu", "openvino", "on a case", Run())
+    assert (found.backend, found.precision, found.dice) == ("openvino", "bf16", 1.0)
+
+
 @pytest.mark.parametrize(
     ("dice", "expected", "words"),
     [

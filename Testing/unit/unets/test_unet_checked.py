@@ -38,7 +38,6 @@ def test_the_check_stands_in_the_model_and_names_no_case(case, tmp_path, monkeyp
 
 def test_a_check_that_fails_costs_no_model_but_stopping_stops(case, monkeypatch):
     monkeypatch.setattr(choosing, "_openvino_capabilities", lambda: ("FP32", "BF16"))
-    monkeypatch.setattr(choosing, "openvino_gain", lambda precision: 2.0)
     write_volume(image().with_array(np.zeros((22, 20, 24), np.float32)), case.channels[0])
     (check,) = with_checks(small_unet(), case, "cpu").card.reduced_checks
     assert check.dice is None and check.words.endswith("could not be segmented (ImageError)")
