@@ -30,8 +30,9 @@ _MOVE_NS = 0.7
 _SIZES = (16, 20, 24, 32, 36, 40, 48, 56, 60, 64, 72, 80, 88, 96, 108, 112, 120, 128, 144, 160, 192, 256)
 _LENGTHS = (12, 16, 20, 24, 28, 32, 40, 48, 64)
 """Of the transforms along z."""
-_LINE_TILES = 4
-"""A line may be so many tiles long: the longer, the fewer and larger are the operations."""
+_LINE_TILES, _LEAST_TILES = (4, 2, 1), 32
+"""A line may be so many tiles long if so many tiles are left: the longer, the fewer and larger are the operations; but
+each tile is one processor's work, and too few would leave some of sixteen idle."""
 _LAY_OUT_NS = 0.27
 """Nanoseconds for each input that is laid out in a matrix."""
 _DEPTH_PRODUCT_NS, _DEPTH_BACK_NS = 1 / 80, 1 / 65
@@ -114,10 +115,7 @@ def depth_plans(
     """Every length of transforms along z that may be worth its cost; none for kernels of one slice."""
     radius = layers.radius_zyx[0]
     columns = depth_columns(layers)
-    y, x = (
-        step * evenly(-(-n // step), max(1, most // step))
-        for n, step, most in zip(box_zyx[1:], strides[1:], (tile_voxels, _LINE_TILES * tile_voxels), strict=True)
-    )
+    y = _part(box_zyx[1], tile_voxels, strides[1])
     share = strides[1] * strides[2]
     plans = []
     for length in _LENGTHS if radius else ():
@@ -131,8 +129,21 @@ def depth_plans(
         forward = 2 * length**2 * layers.levels * layers.channels * _DEPTH_BACK_NS * (1 + 2 * layers.radius_zyx[1] / y)
         tiles = -(-box_zyx[0] // depth)
         cost = ((lay_out + products + back) / share + forward) * tiles / box_zyx[0]
+        x = _line(box_zyx[2], tile_voxels, strides[2], tiles * -(-box_zyx[1] // y))
         plans.append(ScanPlan("depth", (depth, y, x), (0, 0), length, cost))
     return plans
+
+
+def _line(length: int, tile_voxels: int, step: int, lines: int) -> int:
+    """How long the tiles of a box are along x, where so many tiles lie side by side along the other axes."""
+    longest_first = [_part(length, times * tile_voxels, step) for times in _LINE_TILES]
+    enough = (x for x in longest_first if lines * -(-length // x) >= _LEAST_TILES)
+    return next(enough, longest_first[-1])
+
+
+def _part(length: int, most: int, step: int) -> int:
+    """Length of a box's parts of about equal size, none above a limit: a multiple of the step between voxels."""
+    return step * evenly(-(-length // step), max(1, most // step))
 
 
 def planar_plans(

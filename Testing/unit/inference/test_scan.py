@@ -43,6 +43,22 @@ def test_tiled_untiled_and_voxel_by_voxel_agree(way, shape, form, dilations, hid
     np.testing.assert_allclose(part, expected[every_second], atol=PARITY)
 
 
+def test_lines_of_several_tiles_side_by_side_agree_with_voxel_by_voxel(monkeypatch):
+    network = random_network(NetworkSettings(dilations=(1,), hidden=(4,)), 1, 4)
+    image = np.random.default_rng(4).normal(size=(9, 20, 300)).astype(np.float32)
+    expected, planned = voxel_by_voxel(network, [image]), []
+
+    def way(*given):
+        planned.append(along_z(*given))
+        return planned[-1]
+
+    monkeypatch.setattr(scanning, "_plan", way)
+    np.testing.assert_allclose(scan(network, [image], tile_voxels=8), expected, atol=PARITY)
+    part = scan(network, [image], tile_voxels=8, stride=2)
+    np.testing.assert_allclose(part, expected[:, ::2, ::2, ::2], atol=PARITY)
+    assert [plan.tile_zyx[2] for plan in planned] == [30, 30]
+
+
 def test_a_network_that_answers_its_centre_voxel_returns_the_image():
     network = MTANN(NetworkSettings(dilations=(1,), hidden=(1,)), 1)
     with torch.no_grad():

@@ -1,5 +1,7 @@
 """The ways to evaluate a first layer: each gives the reference, and the cheapest is chosen."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,18 @@ def test_the_cheapest_way_follows_kernel_and_device(edge, device, expected):
     kernel = LevelKernel(0, 1, torch.ones(25, 1, edge, edge, edge))
     layers = ScanLayers((kernel,), 25, 1, torch.zeros(25), lambda sums: sums)
     assert plan_scan(layers, (155, 240, 240), 64, device=device).method == expected
+
+
+@pytest.mark.parametrize(
+    ("box", "along_x", "least"),
+    [((300, 512, 512), 256, 32), ((155, 240, 240), 120, 32), ((64, 96, 128), 64, 12), ((7, 7, 512), 64, 8)],
+)
+def test_lines_are_long_only_where_many_processors_still_find_tiles(box, along_x, least):
+    kernel = LevelKernel(0, 1, torch.ones(25, 1, 7, 7, 7))
+    layers = ScanLayers((kernel,), 25, 1, torch.zeros(25), lambda sums: sums)
+    plan = min(depth_plans(layers, box, 64, (1, 1, 1)), key=lambda one: one.cost_ns)
+    assert plan.tile_zyx[2] == along_x
+    assert math.prod(-(-n // edge) for n, edge in zip(box, plan.tile_zyx, strict=True)) >= least
 
 
 def test_only_the_masks_bounding_box_is_smoothed_and_scanned(monkeypatch):
