@@ -17,8 +17,10 @@ from mtann.settings import TrainingSettings
 from mtann.training.adam import OneCycleAdam
 
 _INTENSITY_VARIATION, _SHIFT_JITTER = 0.1, 0.1
-_LEAST_GRADIENT = 1e-20
-"""Adam adds 1e-8 to the gradients' deviation: what is below this moves a weight by a 1e-12th of the learning rate."""
+_LEAST_SUM = -46.0
+"""Where a sigmoid answers 1e-20, and lets as much through of a gradient. Errors and inputs are of the order of 1 to 10,
+and the loss is a mean over the batch, so that a weight's gradient is about 1e-19 if all samples are there. Adam adds
+1e-8 to the gradients' deviation: it would move the weight by some 1e-11 of the learning rate."""
 _STEPS_AT_ONCE = 10
 """Batches are drawn for so many steps at a time, and cancelling is asked for between."""
 _WATCH_EVERY = 50
@@ -133,13 +135,13 @@ class _Batches:
         """Difference (members, batch) from the teaching values at one of the steps drawn."""
         inputs, targets = self.gather(self._rows[:, step])
         if not self._settings.augment:
-            return self._network.finish(_learnable(self._network.sums(inputs))) - targets
+            return self._network.finish(_without_traces(self._network.sums(inputs))) - targets
         # One symmetry a batch: the offsets form a set that flips and right-angle turns map onto itself.
         order = self._symmetries[self._orders[:, step]]
         # What is derived from an image grows with its contrast, and does not feel what is added to it.
         scale = 1 + self._scaled_by * self._variations[:, 0, step][..., self._sources]
         shift = self._shifted * self._variations[:, 1, step]
-        return self._network.finish(_learnable(self._network.sums(inputs, order, scale, shift))) - targets
+        return self._network.finish(_without_traces(self._network.sums(inputs, order, scale, shift))) - targets
 
     def gather(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (members, batch, channels, levels, offsets) and teaching values (members, batch) of some rows.
@@ -155,14 +157,13 @@ class _Batches:
         return self._given.view(*rows.shape, *shape[1:]), self._targets[rows]
 
 
-def _learnable(sums: torch.Tensor) -> torch.Tensor:
-    """The same sums, whose gradients are 0 where they are too small to move a weight.
+def _without_traces(sums: torch.Tensor) -> torch.Tensor:
+    """The first layer's sums, but -inf where a sigmoid answers next to nothing: answer and gradient are 0 there.
 
-    Saturated sigmoids let next to nothing through, and numbers below 1e-38 make matrix products a hundred times slower
-    on many processors.
+    Such units would put numbers below 1e-38 into the matrix products of all layers, forward and backward, which makes
+    these a hundred times slower on many processors.
     """
-    sums.register_hook(lambda gradient: torch.nn.functional.hardshrink(gradient, _LEAST_GRADIENT))  # type: ignore[no-untyped-call]
-    return sums
+    return torch.nn.functional.threshold(sums, _LEAST_SUM, -torch.inf)
 
 
 def _sources(network: MTANN) -> tuple[torch.Tensor, torch.Tensor]:

@@ -38,6 +38,26 @@ def test_it_takes_torchs_steps(steps):
     assert not unused.any()
 
 
+def test_moments_of_weights_without_a_gradient_become_nothing_and_the_steps_stay_torchs():
+    steps, least = 1500, torch.finfo(torch.float32).tiny
+    gradients = torch.tensor([1.0, 1e-6, 3e-19, 0.0])
+    theirs, ours = torch.zeros(4, requires_grad=True), torch.zeros(4, requires_grad=True)
+    optimiser = torch.optim.Adam([theirs], lr=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, total_steps=steps)
+    own = OneCycleAdam([ours], 1e-2, steps)
+    for step in range(steps):
+        for one in (theirs, ours):
+            one.grad = gradients * (step < 10)
+            one.grad[3] = step % 3
+        optimiser.step()
+        schedule.step()
+        own.step()
+    np.testing.assert_allclose(ours.detach(), theirs.detach(), rtol=1e-6)
+    assert not own._mean[0][:3].any() and own._square[0].tolist()[2] == 0.0
+    moments = torch.cat([own._mean[0], own._square[0]])
+    assert moments[moments != 0].abs().min() >= least
+
+
 def test_training_does_not_wait_for_torchs_compiler():
     code = (
         "import numpy as np, sys\n"
