@@ -80,7 +80,7 @@ class DepthFourier:
             strides: Give only each so manieth voxel along an axis.
         """
         spectra, base = self._transformed(blocks)
-        # Of a sum, frequency 0 holds as many times what is the same everywhere.
+        # Of a sum, frequency 0 holds as many times what is the same everywhere; stays_exact says what that costs.
         base *= self._length
         depth, height, width = (-(-n // step) for n, step in zip(tile_zyx, strides, strict=True))
         back = self._back[: tile_zyx[0] : strides[0]]

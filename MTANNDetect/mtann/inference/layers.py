@@ -104,6 +104,11 @@ class ScanLayers:
 def stays_exact(layers: ScanLayers, blocks: Sequence[torch.Tensor], error: float) -> bool:
     """Whether a transform's rounding errors stay small on an input, or are no larger than by direct summation.
 
+    Not looked at is what is the same everywhere, the units' bias with the sums of means: it costs a sum up to 4e-7 of
+    itself, some three times what it costs by direct summation. Where it is much larger than the sums' deviation,
+    sigmoids are saturated and pass no error on: with biases up to 200, likelihoods were as exact as by direct
+    summation. Layers without sigmoids have no such help.
+
     Args:
         layers: The networks.
         blocks: Each level's input (channels, z, y, x).
