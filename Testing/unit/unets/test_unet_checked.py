@@ -42,10 +42,16 @@ def test_a_check_that_fails_costs_no_model_but_stopping_stops(case, monkeypatch)
     (check,) = with_checks(small_unet(), case, "cpu").card.reduced_checks
     assert check.dice is None and check.words.endswith("could not be segmented (ImageError)")
 
-    def stopped(*_):
-        raise CancelledError("Stopped")
+    def fails(error):
+        def check_precision(*_):
+            raise error
 
-    monkeypatch.setattr(checked, "check_precision", stopped)
+        return check_precision
+
+    monkeypatch.setattr(checked, "check_precision", fails(RuntimeError("no primitive in bf16")))
+    (check,) = with_checks(small_unet(), case, "cpu").card.reduced_checks
+    assert check.dice is None and check.words.endswith("could not be segmented (RuntimeError)")
+    monkeypatch.setattr(checked, "check_precision", fails(CancelledError("Stopped")))
     with pytest.raises(CancelledError):
         with_checks(small_unet(), case, "cpu")
 
