@@ -16,7 +16,8 @@ class Candidate:
         id: 1 for the highest score, then upwards; also its value in the candidate map.
         centroid_lps_mm: Likelihood-weighted centre of its outline.
         peak_lps_mm: Where the smoothed likelihood is highest.
-        score: Gaussian-weighted mean of the likelihood about the peak (uncalibrated; higher is more lesion-like).
+        score: Gaussian-weighted mean of the likelihood about the peak, or about a finer one in the outline where
+            that is higher (uncalibrated; higher is more lesion-like).
         probability: Calibrated probability of being a lesion, or None where the model holds no calibration.
         class_name: What the model was taught to find.
         reported: Whether the score reaches the run's threshold. The others are kept for a live threshold.
@@ -24,7 +25,7 @@ class Candidate:
         axial_diameter_mm: Longest diameter of the outline in the axial plane through its largest section.
         perpendicular_diameter_mm: Longest diameter at right angles to it in the same section.
         max_diameter_mm: Longest diameter of the outline in three dimensions.
-        scoring_sigma_mm: Width of the Gaussian that the score was taken with.
+        scoring_sigma_mm: Width of the Gaussian that the peak was found with; experts are asked with it.
         expert_scores: The single MTANN's own score and each expert's; empty where there are no experts.
         given_id: Its id, label or row among the candidates that were given; 0 where none were.
         given_score: Its score by the detector that gave it, or None.
