@@ -41,11 +41,13 @@ _SMALL = {"count": (15, 25), "radius_mm": (1.5, 10.0), "contrast": (0.32, 1.8), 
 _RINGS = {**_SMALL, "count": (12, 20), "radius_mm": (3.0, 12.0), "rim_fraction": (0.1, 0.5), "ring": 0.7}
 _LARGE = {"count": (3, 5), "radius_mm": (4.0, 32.0), "contrast": (0.28, 1.6), "rim_fraction": (0.06, 0.6)}
 _HUGE = {**_LARGE, "count": (2, 3), "radius_mm": (10.0, 32.0), "rim_fraction": (0.06, 0.45), "ring": 0.7}
+_TINY = {**_SMALL, "count": (20, 30), "radius_mm": (1.25, 3.0), "contrast": (0.32, 1.4)}
 LESIONS = (
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_SMALL}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_LARGE, "rim_mm": (1.2, 14.0)}),
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_RINGS}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_HUGE, "rim_mm": (1.5, 14.0)}),
+    RECIPES["metastasis"].model_copy(update={**_WHITE, **_TINY, "blur_mm": (0.4, 1.2)}),
 )
 """Taken in turn. Contrasts are in shares of white matter's brightness."""
 
