@@ -30,9 +30,9 @@ _MOVE_NS = 0.7
 _SIZES = (16, 20, 24, 32, 36, 40, 48, 56, 60, 64, 72, 80, 88, 96, 108, 112, 120, 128, 144, 160, 192, 256)
 _LENGTHS = (12, 16, 20, 24, 28, 32, 40, 48, 64)
 """Of the transforms along z."""
-_LINE_TILES, _LEAST_TILES = (4, 2, 1), 32
+_LINE_TILES, _LEAST_TILES = (4, 2, 1), 24
 """A line may be so many tiles long if so many tiles are left: the longer, the fewer and larger are the operations; but
-each tile is one processor's work, and too few would leave some of sixteen idle."""
+each tile is one processor's work, and too few would leave some of eight or twelve idle."""
 _LAY_OUT_NS = 0.27
 """Nanoseconds for each input that is laid out in a matrix."""
 _DEPTH_PRODUCT_NS, _DEPTH_BACK_NS = 1 / 80, 1 / 65

@@ -97,7 +97,13 @@ def test_the_cheapest_way_follows_kernel_and_device(edge, device, expected):
 
 @pytest.mark.parametrize(
     ("box", "along_x", "least"),
-    [((300, 512, 512), 256, 32), ((155, 240, 240), 120, 32), ((64, 96, 128), 64, 12), ((7, 7, 512), 64, 8)],
+    [
+        ((300, 512, 512), 256, 24),
+        ((155, 240, 240), 240, 24),
+        ((100, 160, 160), 80, 24),
+        ((64, 96, 128), 64, 12),
+        ((7, 7, 512), 64, 8),
+    ],
 )
 def test_lines_are_long_only_where_many_processors_still_find_tiles(box, along_x, least):
     kernel = LevelKernel(0, 1, torch.ones(25, 1, 7, 7, 7))
