@@ -91,11 +91,12 @@ CARD = {
         "Research and teaching only. Not a medical device; every result must be reviewed by a qualified reader. "
         "Tested on other synthetic lesions in the same three brains, each left out in turn, and on two gliomas; not "
         "on real metastases, on heads with skull, after operations or radiation, on children, on non-Cartesian or "
-        "black-blood sequences, or against readers. Of other synthetic lesions it found three of four at its balanced "
-        "threshold, with 0.6 false alarms a scan, but one of four below 5 mm; at two false alarms six of seven and half "
-        "of those below 5 mm, none below 3.4 mm. It must not be used to rule lesions out. Expect misses among thin or "
-        "faint rims too, and alarms at the confluence of sinuses, other sinuses, veins, choroid plexus, dura, and bright "
-        "deep white matter, and beside dark plaques and cavities that do not enhance."
+        "black-blood sequences, or against readers. Of other synthetic lesions it found three of four at its "
+        "balanced threshold, with 0.6 false alarms a scan, but one of four below 5 mm; at two false alarms six of "
+        "seven and half of those below 5 mm, none below 3.4 mm. It must not be used to rule lesions out. Expect "
+        "misses among thin or faint rims too, and alarms at the confluence of sinuses, other sinuses, veins, "
+        "choroid plexus, dura, and bright deep white matter, and beside dark plaques and cavities that do not "
+        "enhance."
     ),
 }
 
