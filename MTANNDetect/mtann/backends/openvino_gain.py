@@ -13,30 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mtann.backends.openvino_options import processor_options
 from mtann.optional import require
 
-_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-"""Names of precisions in OpenVINO."""
 _FEATURES, _EDGE, _RUNS = 32, 24, 8
 """Of the convolution that is timed: about a U-Net's first, on a block that takes some milliseconds."""
 _FEATURE = "Evaluating a network with OpenVINO"
-
-
-def processor_options(precision: str, threads: int) -> dict[str, object]:
-    """What OpenVINO is told when it compiles for the processor.
-
-    Args:
-        precision: ``fp32``, ``bf16`` or ``fp16``.
-        threads: How many it may use.
-    """
-    return {
-        # OpenVINO's own choice is bf16 wherever the processor has it.
-        "INFERENCE_PRECISION_HINT": _HINTS[precision],
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        # Pinned threads of two processes would share one core while another is idle.
-        "ENABLE_CPU_PINNING": False,
-    }
 
 
 @cache

@@ -13,7 +13,7 @@ from torch import nn
 from mtann.backends.computation import ChosenPrecision
 from mtann.backends.converted import load_converted, save_converted
 from mtann.backends.network import Block, CompiledNetwork, NamedNetwork, check_shape
-from mtann.backends.openvino_gain import processor_options
+from mtann.backends.openvino_options import processor_options
 from mtann.networks.merged import merged
 from mtann.optional import require
 from mtann.version import VERSION
