@@ -3,7 +3,8 @@
 Along z the correlation theorem leaves about two real products for each tap instead of one for each of the kernel's
 slices; in the plane each voxel's inputs are laid out as a matrix column. So nearly all work is products of matrices,
 which processors do fastest, and inputs that no unit uses, such as a sphere's corners, cost nothing. The
-transforms themselves are matrix products, too. It is the cheapest way for kernels of a few voxels on one level.
+transforms themselves are matrix products, too; cosines about a tile's middle give the same below as above, sines the
+opposite, so that half of the way back is enough. It is the cheapest way for kernels of a few voxels on one level.
 """
 
 import itertools
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mtann.inference.boxes import evenly
@@ -19,7 +21,7 @@ from mtann.inference.layers import Place, ScanLayers, stays_exact
 
 _ERROR = 1.6e-6
 """Largest rounding error of a sum in a tile, as a share of the sums' deviation over the tile (measured)."""
-_AT_ONCE_BYTES = 8_000_000
+_AT_ONCE_BYTES = 6_000_000
 """Size of what is held at a time: less makes too many small operations, more leaves the processor's caches."""
 _LEAST_AT_ONCE = 96
 """Fewer voxels of a plane at a time make the matrix products slow."""
@@ -48,22 +50,17 @@ class DepthFourier:
 
     Args:
         layers: The networks.
-        length: Length of the transforms along z, an even number; a tile and its halo must fit in.
+        length: Length of the transforms along z; a tile and its halo must fit in. It is odd, so that only frequency 0
+            is without a sine.
     """
 
     def __init__(self, layers: ScanLayers, length: int) -> None:
         self._layers, self._length = layers, length
         self._taps = _rectangles(layers)
-        self._forward, self._back = _transforms(length)
-        pairs, reals = [], []
-        for taps in self._taps:
-            paired, real = _spectra(taps, length)
-            pairs.append(paired)
-            reals.append(real)
-        self._columns = sum(real.shape[2] for real in reals)
-        self._pairs = _as_real_matrices(torch.cat(pairs, dim=2))
-        self._reals = torch.cat(reals, dim=2).float()
-        self._constant, self._constant_row = layers.answers_to_ones(), length - 2
+        spectra = torch.cat([_spectra(taps, length) for taps in self._taps], dim=2)
+        self._columns = spectra.shape[2]
+        self._pairs, self._real = _as_real_matrices(spectra[1:]), spectra[0].real.float()
+        self._constant = layers.answers_to_ones()
 
     def suits(self, blocks: Sequence[torch.Tensor]) -> bool:
         """Whether rounding errors stay small on this input, or are no larger than by direct summation."""
@@ -79,11 +76,11 @@ class DepthFourier:
             tile_zyx: The tile's size.
             strides: Give only each so manieth voxel along an axis.
         """
-        spectra, base = self._transformed(blocks)
+        depth, height, width = (-(-n // step) for n, step in zip(tile_zyx, strides, strict=True))
+        forward, cosines, sines = _transforms(self._length, np.arange(depth) * strides[0])
+        spectra, base = self._transformed(blocks, forward)
         # Of a sum, frequency 0 holds as many times what is the same everywhere; stays_exact says what that costs.
         base *= self._length
-        depth, height, width = (-(-n // step) for n, step in zip(tile_zyx, strides, strict=True))
-        back = self._back[: tile_zyx[0] : strides[0]]
         fitting = _AT_ONCE_BYTES // (4 * self._length * (self._columns + self._layers.units))
         lines = evenly(height, max(1, max(fitting, _LEAST_AT_ONCE) // width))
         inputs = torch.empty(self._length, self._columns, lines, width)
@@ -91,12 +88,16 @@ class DepthFourier:
             some = inputs[:, :, : min(lines, height - first)]
             self._lay_out(some, spectra, first, strides)
             products = self._products(some)
-            products[self._constant_row] += base[:, None]
-            sums = (back @ products.flatten(1)).view(depth, self._layers.units, -1)
-            answers = self._layers.finish(sums).transpose(0, 1)
-            yield (0, first, 0), answers.reshape(len(answers), depth, -1, width)
+            products[-1] += base[:, None]
+            sums = _way_back(products.flatten(1), cosines, sines, depth)
+            answers = self._layers.finish(sums.view(depth, self._layers.units, -1)).transpose(0, 1)
+            above, below = answers.split([len(cosines), depth - len(cosines)], dim=1)
+            answers = torch.cat([above, below.flip(1)], dim=1)
+            yield (0, first, 0), answers.view(len(answers), depth, -1, width)
 
-    def _transformed(self, blocks: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
+    def _transformed(
+        self, blocks: Sequence[torch.Tensor], forward: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Each level's spectra along z (frequencies, channels, y, x), and the units' bias with their sums of means."""
         spectra, base = [], self._layers.bias.clone()
         for block, constant in zip(blocks, self._constant, strict=True):
@@ -104,7 +105,7 @@ class DepthFourier:
             mean = block.mean(dim=(1, 2, 3))
             base += constant @ mean
             away = (block - mean[:, None, None, None]).transpose(0, 1)
-            spectra.append((self._forward[:, : len(away)] @ away.flatten(1)).view(-1, *away.shape[1:]))
+            spectra.append((forward[:, : len(away)] @ away.flatten(1)).view(-1, *away.shape[1:]))
         return spectra, base
 
     def _lay_out(
@@ -128,13 +129,12 @@ class DepthFourier:
 
     def _products(self, inputs: torch.Tensor) -> torch.Tensor:
         """The units' spectra (frequencies, units, voxels)."""
-        paired, voxels = self._length - 2, inputs.shape[2] * inputs.shape[3]
+        frequencies, voxels = self._length // 2, inputs.shape[2] * inputs.shape[3]
         result = torch.empty(self._length, self._layers.units, voxels)
         columns = inputs.flatten(2)
-        if paired:
-            pairs = columns[:paired].view(paired // 2, -1, voxels)
-            torch.bmm(self._pairs, pairs, out=result[:paired].view(paired // 2, -1, voxels))
-        torch.bmm(self._reals, columns[paired:], out=result[paired:])
+        pairs = columns[:-1].view(frequencies, -1, voxels)
+        torch.bmm(self._pairs, pairs, out=result[:-1].view(frequencies, -1, voxels))
+        torch.mm(self._real, columns[-1], out=result[-1])
         return result
 
 
@@ -168,35 +168,43 @@ def _span(used: torch.Tensor) -> tuple[int, int]:
     return (places[0], places[-1] + 1) if places else (0, 0)
 
 
-def _transforms(length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The real discrete Fourier transform and its inverse as matrices.
+def _transforms(length: int, places: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The real discrete Fourier transform as a matrix, and the way back to the upper half of evenly spread places.
 
-    Real and imaginary part of each frequency follow each other; those of frequency 0 and of the highest, which are
-    real, come last.
+    Returns:
+        The transform about the places' middle: cosine and sine of each frequency follow each other, and the mean comes
+        last; then cosines (and the mean) and sines at the places down to the middle, to be added up.
     """
-    places = np.arange(length)
-    forward, back = [], []
-    for frequency in range(1, length // 2):
-        angle = 2 * np.pi * frequency * places / length
-        forward += [np.cos(angle), -np.sin(angle)]
-        back += [2 * np.cos(angle) / length, -2 * np.sin(angle) / length]
-    for frequency in (0, length // 2):
-        wave = np.cos(2 * np.pi * frequency * places / length)
-        forward.append(wave)
-        back.append(wave / length)
-    return torch.from_numpy(np.array(forward)).float(), torch.from_numpy(np.array(back).T.copy()).float()
+    middle, upper = places.mean(), places[: -(-len(places) // 2)]
+    turns = 2 * np.pi * np.arange(1, length // 2 + 1) / length
+    angle = np.outer(turns, np.arange(length) - middle)
+    forward = np.stack([np.cos(angle), -np.sin(angle)], axis=1).reshape(-1, length)
+    angle = np.outer(upper - middle, turns)
+    cosines, sines = 2 * np.cos(angle) / length, -2 * np.sin(angle) / length
+    forward, cosines = np.vstack([forward, np.ones(length)]), np.hstack([cosines, np.full((len(upper), 1), 1 / length)])
+    return torch.from_numpy(forward).float(), torch.from_numpy(cosines).float(), torch.from_numpy(sines).float()
 
 
-def _spectra(taps: _Taps, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Filters (frequencies, units, inputs): the complex ones, and the two real ones.
+def _way_back(spectra: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor, depth: int) -> torch.Tensor:
+    """Sums (depth, n) from spectra (frequencies, n): those down to the middle, then the others from the last one up."""
+    half = len(cosines)
+    sums = spectra.new_empty(depth, spectra.shape[1])
+    torch.mm(cosines, spectra[0::2], out=sums[:half])
+    odd = sines @ spectra[1::2]
+    torch.sub(sums[: depth - half], odd[: depth - half], out=sums[half:])
+    sums[:half] += odd
+    return sums
+
+
+def _spectra(taps: _Taps, length: int) -> torch.Tensor:
+    """Filters (frequencies, units, inputs), complex; frequency 0 comes first.
 
     They are conjugated: the kernel is not turned round, as it would be in a convolution.
     """
-    frequencies = torch.tensor([*range(1, length // 2), 0, length // 2], dtype=torch.float64)
+    frequencies = torch.arange(length // 2 + 1, dtype=torch.float64)
     angle = 2 * torch.pi / length * torch.outer(frequencies, torch.tensor(taps.offsets_z, dtype=torch.float64))
     waves = torch.polar(torch.ones_like(angle), angle)
-    spectra = torch.einsum("uczyx,fz->fucyx", taps.weight.to(torch.complex128), waves).flatten(2)
-    return spectra[:-2], spectra[-2:].real
+    return torch.einsum("uczyx,fz->fucyx", taps.weight.to(torch.complex128), waves).flatten(2)
 
 
 def _as_real_matrices(spectra: torch.Tensor) -> torch.Tensor:

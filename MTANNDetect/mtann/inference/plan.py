@@ -28,15 +28,15 @@ Intel."""
 _MOVE_NS = 0.7
 """The same for putting spectra in order."""
 _SIZES = (16, 20, 24, 32, 36, 40, 48, 56, 60, 64, 72, 80, 88, 96, 108, 112, 120, 128, 144, 160, 192, 256)
-_LENGTHS = (12, 16, 20, 24, 28, 32, 40, 48, 64)
+_LENGTHS = range(11, 66, 2)
 """Of the transforms along z."""
-_LINE_TILES, _LEAST_TILES = (4, 2, 1), 24
+_LINE_TILES, _LEAST_TILES = (4, 2, 1), 20
 """A line may be so many tiles long if so many tiles are left: the longer, the fewer and larger are the operations; but
 each tile is one processor's work, and too few would leave some of eight or twelve idle."""
 _LAY_OUT_NS = 0.27
 """Nanoseconds for each input that is laid out in a matrix."""
-_DEPTH_PRODUCT_NS, _DEPTH_BACK_NS = 1 / 80, 1 / 65
-"""Nanoseconds a floating-point operation of the matrix products."""
+_DEPTH_PRODUCT_NS, _DEPTH_FORWARD_NS, _DEPTH_BACK_NS = 1 / 80, 1 / 65, 1 / 40
+"""Nanoseconds a floating-point operation of the matrix products; of the way back with what adds up its halves."""
 _MOST_FILTERS = 500_000_000
 """Bytes that the kernels' spectra of all networks may take."""
 _PREPARE_NS = 5.0
@@ -124,9 +124,9 @@ def depth_plans(
         if depth <= 0:
             continue
         lay_out = _LAY_OUT_NS * length * columns
-        products = 4 * (length - 1) * columns * layers.units * _DEPTH_PRODUCT_NS
-        back = 2 * -(-depth // strides[0]) * length * layers.units * _DEPTH_BACK_NS
-        forward = 2 * length**2 * layers.levels * layers.channels * _DEPTH_BACK_NS * (1 + 2 * layers.radius_zyx[1] / y)
+        products = 2 * (2 * length - 1) * columns * layers.units * _DEPTH_PRODUCT_NS
+        back = -(-depth // strides[0]) * length * layers.units * _DEPTH_BACK_NS
+        forward = 2 * length**2 * layers.levels * layers.channels * _DEPTH_FORWARD_NS * (1 + 2 * layers.radius_zyx[1] / y)
         tiles = -(-box_zyx[0] // depth)
         cost = ((lay_out + products + back) / share + forward) * tiles / box_zyx[0]
         x = _line(box_zyx[2], tile_voxels, strides[2], tiles * -(-box_zyx[1] // y))
