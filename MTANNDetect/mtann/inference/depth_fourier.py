@@ -83,16 +83,17 @@ class DepthFourier:
         base *= self._length
         fitting = _AT_ONCE_BYTES // (4 * self._length * (self._columns + self._layers.units))
         lines = evenly(height, max(1, max(fitting, _LEAST_AT_ONCE) // width))
-        inputs = torch.empty(self._length, self._columns, lines, width)
+        half, units = len(cosines), self._layers.units
+        room = _Room((self._length * self._columns, self._length * units, depth * units, half * units), lines * width)
         for first in range(0, height, lines):
-            some = inputs[:, :, : min(lines, height - first)]
-            self._lay_out(some, spectra, first, strides)
-            products = self._products(some)
-            products[-1] += base[:, None]
-            sums = _way_back(products.flatten(1), cosines, sines, depth)
-            answers = self._layers.finish(sums.view(depth, self._layers.units, -1)).transpose(0, 1)
-            above, below = answers.split([len(cosines), depth - len(cosines)], dim=1)
-            answers = torch.cat([above, below.flip(1)], dim=1)
+            some = min(lines, height - first)
+            inputs, products, sums, odd = room.rows(some * width)
+            self._lay_out(inputs.view(self._length, self._columns, some, width), spectra, first, strides)
+            self._multiply(inputs, products)
+            products[-units:] += base[:, None]
+            _way_back(products.view(self._length, -1), cosines, sines, sums.view(depth, -1), odd.view(half, -1))
+            answers = self._layers.finish(sums.view(depth, units, -1)).transpose(0, 1)
+            answers = torch.cat([answers[:, :half], answers[:, half:].flip(1)], dim=1)
             yield (0, first, 0), answers.view(len(answers), depth, -1, width)
 
     def _transformed(
@@ -127,15 +128,32 @@ class DepthFourier:
             target[:, start:stop].view(shape).copy_(windows)
             start = stop
 
-    def _products(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The units' spectra (frequencies, units, voxels)."""
-        frequencies, voxels = self._length // 2, inputs.shape[2] * inputs.shape[3]
-        result = torch.empty(self._length, self._layers.units, voxels)
-        columns = inputs.flatten(2)
-        pairs = columns[:-1].view(frequencies, -1, voxels)
-        torch.bmm(self._pairs, pairs, out=result[:-1].view(frequencies, -1, voxels))
-        torch.mm(self._real, columns[-1], out=result[-1])
-        return result
+    def _multiply(self, inputs: torch.Tensor, products: torch.Tensor) -> None:
+        """The units' spectra (frequencies x units, voxels) from inputs (frequencies x columns, voxels)."""
+        frequencies, units, voxels = self._length // 2, self._layers.units, inputs.shape[1]
+        pairs, results = inputs[: -self._columns].view(frequencies, -1, voxels), products[:-units]
+        torch.bmm(self._pairs, pairs, out=results.view(frequencies, -1, voxels))
+        torch.mm(self._real, inputs[-self._columns :], out=products[-units:])
+
+
+class _Room:
+    """Memory that is used again and again: fresh one costs a system call a page.
+
+    Args:
+        rows: How many rows of each kind there are.
+        length: The longest row.
+    """
+
+    def __init__(self, rows: Sequence[int], length: int) -> None:
+        self._counts = rows
+        self._memory = [torch.empty(count * length) for count in rows]
+
+    def rows(self, length: int) -> list[torch.Tensor]:
+        """Matrices of each kind's rows, of some length."""
+        return [
+            whole[: count * length].view(count, length)
+            for whole, count in zip(self._memory, self._counts, strict=True)
+        ]
 
 
 def depth_columns(layers: ScanLayers) -> int:
@@ -185,15 +203,19 @@ def _transforms(length: int, places: npt.NDArray[np.int64]) -> tuple[torch.Tenso
     return torch.from_numpy(forward).float(), torch.from_numpy(cosines).float(), torch.from_numpy(sines).float()
 
 
-def _way_back(spectra: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor, depth: int) -> torch.Tensor:
-    """Sums (depth, n) from spectra (frequencies, n): those down to the middle, then the others from the last one up."""
+def _way_back(
+    spectra: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor, sums: torch.Tensor, odd: torch.Tensor
+) -> None:
+    """Sums (depth, n) from spectra (frequencies, n): those down to the middle, then the others from the last one up.
+
+    Every entry of ``odd`` (rows down to the middle, n) is overwritten, too.
+    """
     half = len(cosines)
-    sums = spectra.new_empty(depth, spectra.shape[1])
+    below = len(sums) - half
     torch.mm(cosines, spectra[0::2], out=sums[:half])
-    odd = sines @ spectra[1::2]
-    torch.sub(sums[: depth - half], odd[: depth - half], out=sums[half:])
+    torch.mm(sines, spectra[1::2], out=odd)
+    torch.sub(sums[:below], odd[:below], out=sums[half:])
     sums[:half] += odd
-    return sums
 
 
 def _spectra(taps: _Taps, length: int) -> torch.Tensor:

@@ -126,7 +126,8 @@ def depth_plans(
         lay_out = _LAY_OUT_NS * length * columns
         products = 2 * (2 * length - 1) * columns * layers.units * _DEPTH_PRODUCT_NS
         back = -(-depth // strides[0]) * length * layers.units * _DEPTH_BACK_NS
-        forward = 2 * length**2 * layers.levels * layers.channels * _DEPTH_FORWARD_NS * (1 + 2 * layers.radius_zyx[1] / y)
+        volumes = layers.levels * layers.channels * (1 + 2 * layers.radius_zyx[1] / y)
+        forward = 2 * length**2 * volumes * _DEPTH_FORWARD_NS
         tiles = -(-box_zyx[0] // depth)
         cost = ((lay_out + products + back) / share + forward) * tiles / box_zyx[0]
         x = _line(box_zyx[2], tile_voxels, strides[2], tiles * -(-box_zyx[1] // y))
