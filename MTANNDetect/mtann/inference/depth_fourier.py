@@ -89,8 +89,7 @@ class DepthFourier:
             some = min(lines, height - first)
             inputs, products, sums, odd = room.rows(some * width)
             self._lay_out(inputs.view(self._length, self._columns, some, width), spectra, first, strides)
-            self._multiply(inputs, products)
-            products[-units:] += base[:, None]
+            self._multiply(inputs, base, products)
             _way_back(products.view(self._length, -1), cosines, sines, sums.view(depth, -1), odd.view(half, -1))
             answers = self._layers.finish(sums.view(depth, units, -1)).transpose(0, 1)
             answers = torch.cat([answers[:, :half], answers[:, half:].flip(1)], dim=1)
@@ -128,12 +127,12 @@ class DepthFourier:
             target[:, start:stop].view(shape).copy_(windows)
             start = stop
 
-    def _multiply(self, inputs: torch.Tensor, products: torch.Tensor) -> None:
-        """The units' spectra (frequencies x units, voxels) from inputs (frequencies x columns, voxels)."""
+    def _multiply(self, inputs: torch.Tensor, base: torch.Tensor, products: torch.Tensor) -> None:
+        """The units' spectra (frequencies x units, voxels) from inputs (frequencies x columns, voxels) and a mean."""
         frequencies, units, voxels = self._length // 2, self._layers.units, inputs.shape[1]
         pairs, results = inputs[: -self._columns].view(frequencies, -1, voxels), products[:-units]
         torch.bmm(self._pairs, pairs, out=results.view(frequencies, -1, voxels))
-        torch.mm(self._real, inputs[-self._columns :], out=products[-units:])
+        torch.addmm(base[:, None], self._real, inputs[-self._columns :], out=products[-units:])
 
 
 class _Room:
@@ -151,8 +150,7 @@ class _Room:
     def rows(self, length: int) -> list[torch.Tensor]:
         """Matrices of each kind's rows, of some length."""
         return [
-            whole[: count * length].view(count, length)
-            for whole, count in zip(self._memory, self._counts, strict=True)
+            whole[: count * length].view(count, length) for whole, count in zip(self._memory, self._counts, strict=True)
         ]
 
 
