@@ -84,10 +84,15 @@ class DepthFourier:
         fitting = _AT_ONCE_BYTES // (4 * self._length * (self._columns + self._layers.units))
         lines = evenly(height, max(1, max(fitting, _LEAST_AT_ONCE) // width))
         half, units = len(cosines), self._layers.units
-        room = _Room((self._length * self._columns, self._length * units, depth * units, half * units), lines * width)
+        rows = self._length * self._columns, self._length * units, depth * units, half * units
+        # Used again and again: fresh memory costs a system call a page.
+        memory = [torch.empty(count * lines * width) for count in rows]
         for first in range(0, height, lines):
             some = min(lines, height - first)
-            inputs, products, sums, odd = room.rows(some * width)
+            n = some * width
+            inputs, products, sums, odd = (
+                one[: count * n].view(count, n) for one, count in zip(memory, rows, strict=True)
+            )
             self._lay_out(inputs.view(self._length, self._columns, some, width), spectra, first, strides)
             self._multiply(inputs, base, products)
             _way_back(products.view(self._length, -1), cosines, sines, sums.view(depth, -1), odd.view(half, -1))
@@ -133,25 +138,6 @@ class DepthFourier:
         pairs, results = inputs[: -self._columns].view(frequencies, -1, voxels), products[:-units]
         torch.bmm(self._pairs, pairs, out=results.view(frequencies, -1, voxels))
         torch.addmm(base[:, None], self._real, inputs[-self._columns :], out=products[-units:])
-
-
-class _Room:
-    """Memory that is used again and again: fresh one costs a system call a page.
-
-    Args:
-        rows: How many rows of each kind there are.
-        length: The longest row.
-    """
-
-    def __init__(self, rows: Sequence[int], length: int) -> None:
-        self._counts = rows
-        self._memory = [torch.empty(count * length) for count in rows]
-
-    def rows(self, length: int) -> list[torch.Tensor]:
-        """Matrices of each kind's rows, of some length."""
-        return [
-            whole[: count * length].view(count, length) for whole, count in zip(self._memory, self._counts, strict=True)
-        ]
 
 
 def depth_columns(layers: ScanLayers) -> int:

@@ -33,9 +33,9 @@ _LENGTHS = range(11, 66, 2)
 _LINE_TILES, _LEAST_TILES = (4, 2, 1), 20
 """A line may be so many tiles long if so many tiles are left: the longer, the fewer and larger are the operations; but
 each tile is one processor's work, and too few would leave some of eight or twelve idle."""
-_LAY_OUT_NS = 0.27
+_LAY_OUT_NS = 0.22
 """Nanoseconds for each input that is laid out in a matrix."""
-_DEPTH_PRODUCT_NS, _DEPTH_FORWARD_NS, _DEPTH_BACK_NS = 1 / 80, 1 / 65, 1 / 40
+_DEPTH_PRODUCT_NS, _DEPTH_FORWARD_NS, _DEPTH_BACK_NS = 1 / 100, 1 / 80, 1 / 50
 """Nanoseconds a floating-point operation of the matrix products; of the way back with what adds up its halves."""
 _MOST_FILTERS = 500_000_000
 """Bytes that the kernels' spectra of all networks may take."""
