@@ -22,7 +22,8 @@ from mtann.inference.layers import Place, ScanLayers, stays_exact
 _ERROR = 1.6e-6
 """Largest rounding error of a sum in a tile, as a share of the sums' deviation over the tile (measured)."""
 _AT_ONCE_BYTES = 6_000_000
-"""Size of what is held at a time: less makes too many small operations, more leaves the processor's caches."""
+"""Size of inputs and spectra that are held at a time: less makes too many small operations, more leaves the processor's
+caches."""
 _LEAST_AT_ONCE = 96
 """Fewer voxels of a plane at a time make the matrix products slow."""
 
@@ -55,6 +56,8 @@ class DepthFourier:
     """
 
     def __init__(self, layers: ScanLayers, length: int) -> None:
+        if length % 2 == 0:
+            raise ValueError(f"Transforms along z are of odd length; found {length}.")
         self._layers, self._length = layers, length
         self._taps = _rectangles(layers)
         spectra = torch.cat([_spectra(taps, length) for taps in self._taps], dim=2)
@@ -81,11 +84,10 @@ class DepthFourier:
         spectra, base = self._transformed(blocks, forward)
         # Of a sum, frequency 0 holds as many times what is the same everywhere; stays_exact says what that costs.
         base *= self._length
-        fitting = _AT_ONCE_BYTES // (4 * self._length * (self._columns + self._layers.units))
-        lines = evenly(height, max(1, max(fitting, _LEAST_AT_ONCE) // width))
+        lines = lines_at_once(self._length, self._columns, self._layers.units, height, width)
         half, units = len(cosines), self._layers.units
         rows = self._length * self._columns, self._length * units, depth * units, half * units
-        # Used again and again: fresh memory costs a system call a page.
+        # Used again and again: fresh memory costs a page fault for every page.
         memory = [torch.empty(count * lines * width) for count in rows]
         for first in range(0, height, lines):
             some = min(lines, height - first)
@@ -133,11 +135,20 @@ class DepthFourier:
             start = stop
 
     def _multiply(self, inputs: torch.Tensor, base: torch.Tensor, products: torch.Tensor) -> None:
-        """The units' spectra (frequencies x units, voxels) from inputs (frequencies x columns, voxels) and a mean."""
+        """The units' spectra (frequencies x units, voxels) from inputs (frequencies x columns, voxels).
+
+        ``base`` (units,) is what is the same everywhere, times the transforms' length: frequency 0 holds it.
+        """
         frequencies, units, voxels = self._length // 2, self._layers.units, inputs.shape[1]
         pairs, results = inputs[: -self._columns].view(frequencies, -1, voxels), products[:-units]
         torch.bmm(self._pairs, pairs, out=results.view(frequencies, -1, voxels))
         torch.addmm(base[:, None], self._real, inputs[-self._columns :], out=products[-units:])
+
+
+def lines_at_once(length: int, columns: int, units: int, height: int, width: int) -> int:
+    """How many lines of a tile are worked on at a time: what fits into the caches, but no fewer than make sense."""
+    fitting = _AT_ONCE_BYTES // (4 * length * (columns + units))
+    return evenly(height, max(1, fitting // width, -(-_LEAST_AT_ONCE // width)))
 
 
 def depth_columns(layers: ScanLayers) -> int:
@@ -174,8 +185,8 @@ def _transforms(length: int, places: npt.NDArray[np.int64]) -> tuple[torch.Tenso
     """The real discrete Fourier transform as a matrix, and the way back to the upper half of evenly spread places.
 
     Returns:
-        The transform about the places' middle: cosine and sine of each frequency follow each other, and the mean comes
-        last; then cosines (and the mean) and sines at the places down to the middle, to be added up.
+        The transform about the places' middle: cosine and negative sine of each frequency follow each other, and the
+        sum comes last; then the way back at the places down to the middle, from cosines and the sum, and from sines.
     """
     middle, upper = places.mean(), places[: -(-len(places) // 2)]
     turns = 2 * np.pi * np.arange(1, length // 2 + 1) / length

@@ -1,10 +1,11 @@
 """Choosing how a first layer is evaluated, and in tiles of what size, from what each way costs.
 
-The costs were measured on one core (``scan_costs``, see Testing/benchmarks/RESULTS.md); what counts is their ratio,
-which depends little on the machine. The choice is a matter of the networks and the volume's size alone, so that equal
-input gives equal output.
+The costs were measured on one core of an AMD EPYC, with all that belongs to each step; what counts is their ratio,
+which was about the same on an Intel Xeon. The choice is a matter of the networks and the volume's size alone, so that
+equal input gives equal output.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,20 +13,20 @@ from typing import Literal
 import torch
 
 from mtann.inference.boxes import evenly
-from mtann.inference.depth_fourier import depth_columns
+from mtann.inference.depth_fourier import depth_columns, lines_at_once
 from mtann.inference.layers import ScanLayers
 
 Method = Literal["direct", "planar", "depth"]
 
 _DIRECT_NS = {1: 1 / 80, 2: 1 / 95}
 """Nanoseconds a floating-point operation by direct convolution, with one channel and with several."""
-_PRODUCT_NS = ((16, 1 / 34), (48, 1 / 48), (10**9, 1 / 60))
+_PRODUCT_NS = ((16, 1 / 23), (48, 1 / 32), (10**9, 1 / 40))
 """The same for products of spectra, by the most taps times channels."""
-_TRANSFORM_NS = {32: 2.0, 64: 2.1, 128: 2.6, 256: 3.2}
-_TRANSFORM_OTHER_NS = 2.8
+_TRANSFORM_NS = {32: 3.0, 64: 3.2, 128: 3.9, 256: 4.8}
+_TRANSFORM_OTHER_NS = 4.2
 """Nanoseconds a point and unit for the way back from a spectrum; powers of two are faster, on AMD by more than on
 Intel."""
-_MOVE_NS = 0.7
+_MOVE_NS = 1.05
 """The same for putting spectra in order."""
 _SIZES = (16, 20, 24, 32, 36, 40, 48, 56, 60, 64, 72, 80, 88, 96, 108, 112, 120, 128, 144, 160, 192, 256)
 _LENGTHS = range(11, 66, 2)
@@ -33,10 +34,12 @@ _LENGTHS = range(11, 66, 2)
 _LINE_TILES, _LEAST_TILES = (4, 2, 1), 20
 """A line may be so many tiles long if so many tiles are left: the longer, the fewer and larger are the operations; but
 each tile is one processor's work, and too few would leave some of eight or twelve idle."""
-_LAY_OUT_NS = 0.22
-"""Nanoseconds for each input that is laid out in a matrix."""
-_DEPTH_PRODUCT_NS, _DEPTH_FORWARD_NS, _DEPTH_BACK_NS = 1 / 100, 1 / 80, 1 / 50
-"""Nanoseconds a floating-point operation of the matrix products; of the way back with what adds up its halves."""
+_LAY_OUT_NS, _LAY_OUT_APART_NS = 0.28, 0.8
+"""Nanoseconds for each input that is laid out in a matrix: neighbours along x, and with a step between them."""
+_DEPTH_PRODUCT_NS, _DEPTH_FORWARD_NS, _DEPTH_BACK_NS = 1 / 70, 1 / 23, 1 / 38
+"""Nanoseconds a floating-point operation of the matrix products, with what belongs to them."""
+_DEPTH_FILTER_NS = 0.26
+"""Nanoseconds a byte of the kernels' spectra, which are read again for every few lines."""
 _MOST_FILTERS = 500_000_000
 """Bytes that the kernels' spectra of all networks may take."""
 _PREPARE_NS = 5.0
@@ -116,23 +119,34 @@ def depth_plans(
     radius = layers.radius_zyx[0]
     columns = depth_columns(layers)
     y = _part(box_zyx[1], tile_voxels, strides[1])
-    share = strides[1] * strides[2]
     plans = []
     for length in _LENGTHS if radius else ():
         fitting = min(length - 2 * radius, max(strides[0], tile_voxels))
         depth = min(box_zyx[0], fitting // strides[0] * strides[0])
         if depth <= 0:
             continue
-        lay_out = _LAY_OUT_NS * length * columns
-        products = 2 * (2 * length - 1) * columns * layers.units * _DEPTH_PRODUCT_NS
-        back = -(-depth // strides[0]) * length * layers.units * _DEPTH_BACK_NS
-        volumes = layers.levels * layers.channels * (1 + 2 * layers.radius_zyx[1] / y)
-        forward = 2 * length**2 * volumes * _DEPTH_FORWARD_NS
         tiles = -(-box_zyx[0] // depth)
-        cost = ((lay_out + products + back) / share + forward) * tiles / box_zyx[0]
         x = _line(box_zyx[2], tile_voxels, strides[2], tiles * -(-box_zyx[1] // y))
-        plans.append(ScanPlan("depth", (depth, y, x), (0, 0), length, cost))
+        cost = _column_cost(layers, length, (depth, y, x), strides) * tiles / box_zyx[0]
+        once = _PREPARE_NS * 2 * length * columns * layers.units / math.prod(box_zyx)
+        plans.append(ScanPlan("depth", (depth, y, x), (0, 0), length, cost + once))
     return plans
+
+
+def _column_cost(
+    layers: ScanLayers, length: int, tile_zyx: tuple[int, int, int], strides: tuple[int, int, int]
+) -> float:
+    """Nanoseconds for all voxels along z of a tile at one place in the plane, by transforms along z."""
+    depth, height, width = (-(-n // step) for n, step in zip(tile_zyx, strides, strict=True))
+    columns, units = depth_columns(layers), layers.units
+    lay_out = (_LAY_OUT_NS if strides[2] == 1 else _LAY_OUT_APART_NS) * length * columns
+    products = 2 * (2 * length - 1) * columns * units * _DEPTH_PRODUCT_NS
+    back = depth * length * units * _DEPTH_BACK_NS
+    together = width * lines_at_once(length, columns, units, height, width)
+    filters = 4 * 2 * length * columns * units * _DEPTH_FILTER_NS / together
+    halo = math.prod(1 + 2 * radius / n for radius, n in zip(layers.radius_zyx[1:], tile_zyx[1:], strict=True))
+    forward = 2 * length**2 * layers.levels * layers.channels * halo * _DEPTH_FORWARD_NS
+    return (lay_out + products + back + filters) / (strides[1] * strides[2]) + forward
 
 
 def _line(length: int, tile_voxels: int, step: int, lines: int) -> int:

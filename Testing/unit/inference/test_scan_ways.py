@@ -8,6 +8,7 @@ import torch
 
 import mtann.inference.scan as scanning
 from mtann.backends.computation import Computation
+from mtann.inference import depth_fourier
 from mtann.inference.layers import LevelKernel, ScanLayers, layers_of
 from mtann.inference.plan import depth_plans, direct_plan, plan_scan, planar_plans
 from mtann.inference.rank import reduce_rank
@@ -58,6 +59,30 @@ def test_kernels_of_any_size_are_scanned(size):
         np.testing.assert_allclose(scan_layers([layers], [[volume.numpy()]], plan=plan), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("strides", [(1, 1, 1), (2, 2, 2), (3, 2, 1)])
+def test_a_tile_is_worked_on_some_lines_at_a_time(strides, monkeypatch):
+    # Two lines at a time; of 7 and of 13, the last is alone.
+    monkeypatch.setattr(depth_fourier, "_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(depth_fourier, "_LEAST_AT_ONCE", -(-22 // strides[2]) + 1)
+    random = torch.Generator().manual_seed(0)
+    tile = torch.randn(1, 5, 13, 22, generator=random)
+    block = torch.nn.functional.pad(tile, (2, 2, 2, 2, 1, 1), mode="replicate")
+    weight, bias = torch.randn(4, 1, 3, 5, 5, generator=random), torch.randn(4, generator=random)
+    layers = ScanLayers((LevelKernel(0, 1, weight),), 4, 4, bias, lambda sums: sums)
+    expected = torch.conv3d(block[None], weight, bias)[0][:, :: strides[0], :: strides[1], :: strides[2]]
+    pieces = list(depth_fourier.DepthFourier(layers, 9).likelihoods([block], tile.shape[1:], strides))
+    assert len(pieces) > 2
+    assert len({values.shape[2] for _, values in pieces}) == 2
+    assert [place for place, _ in pieces] == [(0, first, 0) for first in range(0, expected.shape[2], 2)]
+    np.testing.assert_allclose(torch.cat([values for _, values in pieces], dim=2), expected, atol=1e-5)
+
+
+def test_transforms_along_z_are_of_odd_length():
+    layers = ScanLayers((LevelKernel(0, 1, torch.ones(1, 1, 3, 3, 3)),), 1, 1, torch.zeros(1), lambda sums: sums)
+    with pytest.raises(ValueError, match="odd length; found 10"):
+        depth_fourier.DepthFourier(layers, 10)
+
+
 @pytest.mark.parametrize("way", [by_fourier, along_z])
 def test_a_few_peaks_on_nothing_are_summed_directly(way):
     network = random_network(NetworkSettings(dilations=(1,), hidden=(25,)), 1, 7)
@@ -93,6 +118,20 @@ def test_the_cheapest_way_follows_kernel_and_device(edge, device, expected):
     kernel = LevelKernel(0, 1, torch.ones(25, 1, edge, edge, edge))
     layers = ScanLayers((kernel,), 25, 1, torch.zeros(25), lambda sums: sums)
     assert plan_scan(layers, (155, 240, 240), 64, device=device).method == expected
+
+
+@pytest.mark.parametrize(
+    ("channels", "box", "stride", "expected"),
+    [
+        (1, (155, 240, 240), 1, "depth"),
+        (4, (155, 240, 240), 2, "direct"),
+        (1, (64, 96, 128), 2, "direct"),
+        (1, (8, 8, 8), 1, "direct"),
+    ],
+)
+def test_the_cheapest_way_follows_channels_box_and_stride(channels, box, stride, expected):
+    layers = layers_of(random_network(NetworkSettings(dilations=(1, 2, 4)), channels, 3))
+    assert plan_scan(layers, box, 64, (stride,) * 3).method == expected
 
 
 @pytest.mark.parametrize(
