@@ -96,7 +96,7 @@ CARD = {
         "on real metastases, on heads with skull, after operations or radiation, on children, on non-Cartesian or "
         "black-blood sequences, or against readers. Of 60 other synthetic lesions it found four of five at its "
         "balanced threshold, with 0.5 false alarms a scan: nine of ten of at least 5 mm, but one of five below 5 mm; "
-        "at two false alarms a scan 19 of 20 of at least 5 mm, and two of five below 5 mm. It must not be used to rule "
+        "at two false alarms a scan 47 of 50 of at least 5 mm, and 4 of 10 below 5 mm. It must not be used to rule "
         "lesions out. Expect misses among thin or faint rims too, and alarms at the confluence of sinuses, other "
         "sinuses, veins, choroid plexus, dura, plaques of multiple sclerosis, and bright deep white matter, and beside "
         "cavities that do not enhance."

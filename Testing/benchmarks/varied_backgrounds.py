@@ -42,35 +42,17 @@ _RINGS = {**_SMALL, "count": (12, 20), "radius_mm": (3.0, 12.0), "rim_fraction":
 _LARGE = {"count": (3, 5), "radius_mm": (4.0, 32.0), "contrast": (0.28, 1.6), "rim_fraction": (0.06, 0.6)}
 _HUGE = {**_LARGE, "count": (2, 3), "radius_mm": (10.0, 32.0), "rim_fraction": (0.06, 0.45), "ring": 0.7}
 _TINY = {**_SMALL, "count": (20, 30), "radius_mm": (1.25, 3.0), "contrast": (0.32, 1.4)}
-_RIMS = {
-    **_SMALL,
-    "count": (10, 18),
-    "radius_mm": (3.0, 16.0),
-    "contrast": (0.25, 0.7),
-    "solid": 0.0,
-    "patchy": 0.0,
-    "ring": 1.0,
-    "rim_fraction": (0.08, 0.4),
-    "rim_mm": (1.0, 3.0),
-    "blur_mm": (0.4, 1.4),
-}
-_NODULES = {
-    **_SMALL,
-    "count": (18, 28),
-    "radius_mm": (1.7, 4.5),
-    "contrast": (0.28, 1.3),
-    "solid": 1.0,
-    "ring": 0.1,
-    "patchy": 0.0,
-    "blur_mm": (0.4, 1.4),
-}
+_SHARP = {**_SMALL, "patchy": 0.0, "blur_mm": (0.4, 1.4)}
+_RIMS = {**_SHARP, "count": (10, 18), "radius_mm": (3.0, 16.0), "contrast": (0.25, 0.7), "solid": 0.0, "ring": 1.0}
+_THIN = {"rim_fraction": (0.08, 0.4), "rim_mm": (1.0, 3.0)}
+_NODULES = {**_SHARP, "count": (18, 28), "radius_mm": (1.7, 4.5), "contrast": (0.28, 1.3), "solid": 1.0, "ring": 0.1}
 LESIONS = (
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_SMALL}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_LARGE, "rim_mm": (1.2, 14.0)}),
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_RINGS}),
     RECIPES["glioma"].model_copy(update={**_WHITE, **_HUGE, "rim_mm": (1.5, 14.0)}),
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_TINY, "blur_mm": (0.4, 1.2)}),
-    RECIPES["metastasis"].model_copy(update={**_WHITE, **_RIMS}),
+    RECIPES["metastasis"].model_copy(update={**_WHITE, **_RIMS, **_THIN}),
     RECIPES["metastasis"].model_copy(update={**_WHITE, **_NODULES}),
 )
 """Taken in turn. Contrasts are in shares of white matter's brightness."""

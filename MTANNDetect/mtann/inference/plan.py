@@ -33,7 +33,7 @@ _LENGTHS = range(11, 66, 2)
 """Of the transforms along z."""
 _LINE_TILES, _LEAST_TILES = (4, 2, 1), 20
 """A line may be so many tiles long if so many tiles are left: the longer, the fewer and larger are the operations; but
-each tile is one processor's work, and too few would leave some of eight or twelve idle."""
+each tile is one processor's work, and the fewer there are, the more of eight or twelve are idle at the end."""
 _LAY_OUT_NS, _LAY_OUT_APART_NS = 0.28, 0.8
 """Nanoseconds for each input that is laid out in a matrix: neighbours along x, and with a step between them."""
 _DEPTH_PRODUCT_NS, _DEPTH_FORWARD_NS, _DEPTH_BACK_NS = 1 / 70, 1 / 23, 1 / 38
@@ -127,18 +127,18 @@ def depth_plans(
             continue
         tiles = -(-box_zyx[0] // depth)
         x = _line(box_zyx[2], tile_voxels, strides[2], tiles * -(-box_zyx[1] // y))
-        cost = _column_cost(layers, length, (depth, y, x), strides) * tiles / box_zyx[0]
+        cost = _column_cost(layers, columns, length, (depth, y, x), strides) * tiles / box_zyx[0]
         once = _PREPARE_NS * 2 * length * columns * layers.units / math.prod(box_zyx)
         plans.append(ScanPlan("depth", (depth, y, x), (0, 0), length, cost + once))
     return plans
 
 
 def _column_cost(
-    layers: ScanLayers, length: int, tile_zyx: tuple[int, int, int], strides: tuple[int, int, int]
+    layers: ScanLayers, columns: int, length: int, tile_zyx: tuple[int, int, int], strides: tuple[int, int, int]
 ) -> float:
     """Nanoseconds for all voxels along z of a tile at one place in the plane, by transforms along z."""
     depth, height, width = (-(-n // step) for n, step in zip(tile_zyx, strides, strict=True))
-    columns, units = depth_columns(layers), layers.units
+    units = layers.units
     lay_out = (_LAY_OUT_NS if strides[2] == 1 else _LAY_OUT_APART_NS) * length * columns
     products = 2 * (2 * length - 1) * columns * units * _DEPTH_PRODUCT_NS
     back = depth * length * units * _DEPTH_BACK_NS
