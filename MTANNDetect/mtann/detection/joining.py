@@ -149,8 +149,12 @@ class _Joining:
             owners = self._labels[around.box]
             if np.isin(owners, (0, number + 1)).all():
                 continue
+            start = within(piece.start, around.box)
+            if not all(0 <= place < length for place, length in zip(start, owners.shape, strict=True)):
+                # An outline can start out of reach of its piece's place; nothing can be followed from there.
+                continue
             above = self._likelihood[around.box] > fraction * strength
-            inside = component(above & (around.distance_mm <= _REACH_MM), within(piece.start, around.box))
+            inside = component(above & (around.distance_mm <= _REACH_MM), start)
             reached = np.unique(owners[inside]).astype(int) - 1
             reached = reached[(reached >= 0) & (self._strengths[reached] >= strength)]
             connected[number, reached] = True
