@@ -29,7 +29,8 @@ BoolMatrix = npt.NDArray[np.bool_]
 
 NOTHING_JOINED = 1.0
 _REACH_MM = 20.0
-"""How far from a piece the next piece may lie. A larger lesion is joined piece by piece."""
+"""How far from a piece the next piece may lie. A larger lesion is joined piece by piece. A piece of a coarser scale
+reaches as far as that, since its outline may start so far from its peak."""
 _SOLID = 0.5
 """What fills more of its convex hull is no rim: two balls that touch fill 0.7 to 0.8 of theirs, three 0.58 to 0.74."""
 _LOOSE = 0.1
@@ -145,16 +146,12 @@ class _Joining:
         for number in numbers:
             self._run.check()
             piece, strength = self._pieces[number], self._strengths[number]
-            around = Surroundings(self._geometry, piece.place_lps_mm, _REACH_MM)
+            around = Surroundings(self._geometry, piece.place_lps_mm, max(_REACH_MM, piece.peak.scale_mm))
             owners = self._labels[around.box]
             if np.isin(owners, (0, number + 1)).all():
                 continue
-            start = within(piece.start, around.box)
-            if not all(0 <= place < length for place, length in zip(start, owners.shape, strict=True)):
-                # An outline can start out of reach of its piece's place; nothing can be followed from there.
-                continue
             above = self._likelihood[around.box] > fraction * strength
-            inside = component(above & (around.distance_mm <= _REACH_MM), start)
+            inside = component(above & (around.distance_mm <= around.reach_mm), within(piece.start, around.box))
             reached = np.unique(owners[inside]).astype(int) - 1
             reached = reached[(reached >= 0) & (self._strengths[reached] >= strength)]
             connected[number, reached] = True

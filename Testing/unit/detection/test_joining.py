@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from mtann.detection import joining
 from mtann.detection.find import find_candidates
-from mtann.detection.joining import NOTHING_JOINED
+from mtann.detection.joining import NOTHING_JOINED, Piece, join_pieces
 from mtann.detection.peaks import Peak
 from mtann.progress import Run
 from mtann.settings import DetectionSettings
@@ -27,13 +27,13 @@ def strong(likelihood, settings, least=0.2):
     return labels, [candidate for candidate in candidates if candidate.score > least]
 
 
-def rim(dip, radius=16, shape=(11, 51, 51)):
-    """A rim of three quarters of a circle in five pieces, between which the likelihood falls to a share of theirs."""
-    _, y, x = np.indices(shape) - np.array([5, 25, 25]).reshape(3, 1, 1, 1)
+def rim(dip, radius=16, shape=(11, 51, 51), pieces=5, width=1.5):
+    """A rim of three quarters of a circle in some pieces, between which the likelihood falls to a share of theirs."""
+    _, y, x = np.indices(shape) - (np.array(shape) // 2).reshape(3, 1, 1, 1)
     angle, away = np.degrees(np.arctan2(y, x)) % 360, np.hypot(y, x) - radius
-    z = np.indices(shape)[0] - 5
-    along = dip + (1 - dip) * np.cos(np.radians(angle * 2.5)) ** 2
-    return np.where(angle <= 288, along, 0) * np.exp(-0.5 * (away**2 + z**2) / 1.5**2)
+    z = np.indices(shape)[0] - shape[0] // 2
+    along = dip + (1 - dip) * np.cos(np.radians(angle * pieces / 2)) ** 2
+    return np.where(angle <= 288, along, 0) * np.exp(-0.5 * (away**2 + z**2) / width**2)
 
 
 def test_pieces_of_a_rim_become_one_candidate_of_the_best_pieces_score():
@@ -46,6 +46,25 @@ def test_pieces_of_a_rim_become_one_candidate_of_the_best_pieces_score():
     assert one.volume_mm3 >= sum(candidate.volume_mm3 for candidate in apart)
     # The rim's diameter: 32 mm between its middle lines, and its thickness.
     assert 32 <= one.axial_diameter_mm <= 40
+
+
+def test_a_piece_found_at_a_coarse_scale_in_the_middle_is_joined_from_where_its_outline_starts():
+    # The peak of such a scale may lie as far from the highest likelihood as the scale is wide.
+    likelihood = rim(0.45, radius=24, shape=(11, 71, 71), pieces=9, width=2.5).astype(np.float32)
+    labels, count = ndimage.label(likelihood > 0.6)
+    weak = labels[5, 35, 59]
+    # A weaker piece looks for stronger ones; these do not look for it.
+    likelihood[labels == weak] *= 0.9
+    grid, pieces = grid_of(likelihood), []
+    for value in range(1, count + 1):
+        start = np.unravel_index(np.argmax(np.where(labels == value, likelihood, 0)), likelihood.shape)
+        scale, place = (26.84, (5, 35, 35)) if value == weak else (1.0, start)
+        peak = Peak(tuple(map(int, place)), scale, 0.3, 0.5)
+        pieces.append(Piece(peak, tuple(map(int, start)), grid.lps_from_index(np.array(place, float))))
+    joined, peaks = join_pieces(labels.astype(np.uint16), pieces, likelihood, grid, 0.4, Run())
+    assert count >= 7
+    assert len(peaks) == 1
+    assert (joined[labels > 0] == 1).all()
 
 
 def beads(places, radius=2.5, shape=(31, 121, 121), dip=0.5):
