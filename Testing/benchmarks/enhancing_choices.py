@@ -23,18 +23,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from enhancing_lesion import assign
-from enhancing_lesions import EnhancingCase, insert_lesions
+from enhancing_lesion import RATES, CaseOutcome, LesionOutcome, assign, share, threshold_at
+from enhancing_lesions import insert_lesions
 from real_scans import scans_folder
 from scipy import ndimage
-from train_enhancing_lesion import DETECTION, NETWORK, TRAINING, WHITE_MATTER
+from train_enhancing_lesion import DETECTION, NAME, NETWORK, TRAINING, WHITE_MATTER
 from varied_backgrounds import BACKGROUNDS, training_case
 
 from mtann.detection.candidate import Candidate
 from mtann.detection.find import find_candidates
 from mtann.fitting import TrainingPlan, sample_case, with_sizes
-from mtann.geometry import Geometry
 from mtann.inference.scan import scan
+from mtann.models.catalogue import open_model
 from mtann.networks.mtann import MTANN
 from mtann.preprocess.grid import resample_mask
 from mtann.preprocess.hessian import with_hessian
@@ -48,42 +48,34 @@ from mtann.volume import Volume
 from mtann.volume_io import read_volume
 
 FIRST_SEED, LESIONS = 200, 5
-STEPS, RATES = 2000, (1, 2, 4)
+STEPS, SMALL_MM = 2000, 5.0
 AROUND_VOXELS, MARGIN_VOXELS = 12, 30
 """So far from a lesion is scanned, where its candidate's score is felt; and so far that is looked at for it."""
-SCALES_MM = (1.0, 1.6, 2.56, 4.1, 6.55, 10.49, 16.78, 26.84)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A scan that is asked about, prepared; ``labels`` is None for the background alone."""
+    """A scan to be asked about, as the network sees it; ``labels`` is None for the background alone."""
 
     prepared: PreparedCase
     labels: Volume | None
-    volume: Volume
+    kinds: dict[int, str]
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a process makes ready: a training case's samples, or a scene."""
-
-    plan: TrainingPlan
-    background: str
-    seed: int | None
-    teaches: bool
-
-
-def make(job: Job) -> "tuple[Samples, ...] | Scene":
+def samples_of(background: str, seed: int, plan: TrainingPlan) -> tuple[Samples, ...]:
     torch.set_num_threads(1)
-    if job.teaches and job.seed is not None:
-        (case,) = with_sizes([training_case(job.background, job.seed)], None)
-        number = job.seed * len(BACKGROUNDS) + BACKGROUNDS.index(job.background)
-        return sample_case(case, ready(case.channels[0], job.plan), job.plan, number).samples
-    scan_ = read_volume(scans_folder() / "open_ms" / job.background / "t1c.nii.gz")
-    if job.seed is None:
-        return Scene(ready(scan_, job.plan), None, scan_)
-    made: EnhancingCase = insert_lesions(scan_, job.seed, LESIONS)
-    return Scene(ready(made.volume, job.plan), made.labels, made.volume)
+    (case,) = with_sizes([training_case(background, seed)], None)
+    number = seed * len(BACKGROUNDS) + BACKGROUNDS.index(background)
+    return sample_case(case, ready(case.channels[0], plan), plan, number).samples
+
+
+def scene_of(background: str, seed: int | None, plan: TrainingPlan) -> Scene:
+    torch.set_num_threads(1)
+    volume = read_volume(scans_folder() / "open_ms" / background / "t1c.nii.gz")
+    if seed is None:
+        return Scene(ready(volume, plan), None, {})
+    made = insert_lesions(volume, seed, LESIONS)
+    return Scene(ready(made.volume, plan), made.labels, {one.value: one.plan.kind for one in made.lesions})
 
 
 def ready(volume: Volume, plan: TrainingPlan) -> PreparedCase:
@@ -91,20 +83,22 @@ def ready(volume: Volume, plan: TrainingPlan) -> PreparedCase:
     return with_hessian(prepared, plan.network.hessian_scales_mm, plan.network.dimensions, Run())
 
 
-def look(asked: tuple[MTANN, Scene]) -> tuple[list[tuple[float, float]], list[float]]:
-    """Lesions of a scene, diameter (mm) and the best score on each; or of the background, the scores of all alarms."""
+def look(network: MTANN, scene: Scene) -> CaseOutcome:
+    """The lesions of a scene, or the false alarms in the background alone."""
     torch.set_num_threads(1)
-    network, scene = asked
-    prepared = scene.prepared
     if scene.labels is None:
-        whole = tuple(slice(0, length) for length in prepared.mask.shape)
-        return [], [candidate.score for candidate in candidates_in(network, prepared, whole, prepared.mask)]
-    labels, lesions = scene.labels, []
-    for value in np.unique(labels.array[labels.array > 0]):
-        own = labels.with_array((labels.array == value).astype(np.uint8))
-        volume_mm3 = np.count_nonzero(own.array) * labels.geometry.voxel_volume_mm3
-        lesions.append(((6 * volume_mm3 / np.pi) ** (1 / 3), best_score(network, prepared, own)))
-    return lesions, []
+        whole = tuple(slice(0, length) for length in scene.prepared.mask.shape)
+        found = candidates_in(network, scene.prepared, whole, scene.prepared.mask)
+        return CaseOutcome("background", (), tuple((one.score, one.peak_lps_mm) for one in found), {})
+    lesions = []
+    for value, kind in scene.kinds.items():
+        own = scene.labels.with_array((scene.labels.array == value).astype(np.uint8))
+        volume_mm3 = np.count_nonzero(own.array) * own.geometry.voxel_volume_mm3
+        x, y, z = own.geometry.lps_from_index(np.argwhere(own.array).mean(axis=0)).tolist()
+        diameter_mm = float((6 * volume_mm3 / np.pi) ** (1 / 3))
+        score = best_score(network, scene.prepared, own)
+        lesions.append(LesionOutcome(str(value), kind, diameter_mm, (x, y, z), score))
+    return CaseOutcome("lesions", tuple(lesions), (), {})
 
 
 def best_score(network: MTANN, prepared: PreparedCase, lesion: Volume) -> float:
@@ -117,7 +111,8 @@ def best_score(network: MTANN, prepared: PreparedCase, lesion: Volume) -> float:
         for part, length in zip(ndimage.find_objects(own.astype(np.uint8))[0], own.shape, strict=True)
     )
     found = candidates_in(network, prepared, box, near)
-    outline = Volume(own[box].astype(np.uint8), cropped(prepared.grid, box), "lesion")
+    grid = prepared.grid.cropped([one.start for one in box], [one.stop for one in box])
+    outline = Volume(own[box].astype(np.uint8), grid, "lesion")
     best, _ = assign(outline, [one.peak_lps_mm for one in found], [one.score for one in found])
     return best[1]
 
@@ -126,27 +121,22 @@ def candidates_in(
     network: MTANN, prepared: PreparedCase, box: tuple[slice, ...], mask: npt.NDArray[np.bool_]
 ) -> tuple[Candidate, ...]:
     """What a network finds in a part of a scan (its box on the model's grid), within a mask of the whole."""
-    part, grid = mask[box], cropped(prepared.grid, box)
+    part, grid = mask[box], prepared.grid.cropped([one.start for one in box], [one.stop for one in box])
     channels = [np.ascontiguousarray(channel[box]) for channel in prepared.channels]
     likelihood = scan(network, channels, part, tile_voxels=64, run=Run())[0]
-    detection = DETECTION.model_copy(update={"scales_mm": SCALES_MM})
-    return find_candidates(likelihood, grid, part, grid, detection, "lesion", Run())[2]
+    # The scales of a model that was taught on lesions of all sizes.
+    return find_candidates(likelihood, grid, part, grid, open_model(NAME).card.detection, "lesion", Run())[2]
 
 
-def cropped(grid: Geometry, box: tuple[slice, ...]) -> Geometry:
-    return grid.cropped([one.start for one in box], [one.stop for one in box])
-
-
-def report(name: str, found: Sequence[tuple[list[tuple[float, float]], list[float]]]) -> None:
-    alarms = sorted((score for _, scores in found for score in scores), reverse=True)
-    lesions = [lesion for own, _ in found for lesion in own]
+def report(choice: str, cases: Sequence[CaseOutcome]) -> None:
+    background = [case for case in cases if not case.lesions]
+    lesions = [lesion for case in cases for lesion in case.lesions]
+    large = [lesion for lesion in lesions if lesion.diameter_mm >= SMALL_MM]
     for rate in RATES:
-        threshold = alarms[rate] if rate < len(alarms) else 0.0
-        small = [score > threshold for size, score in lesions if size < 5]
-        large = [score > threshold for size, score in lesions if size >= 5]
+        threshold = threshold_at(background, rate)
         print(
-            f"{name}: at {rate} ({threshold:.3f}) {sum(small) + sum(large)} of {len(lesions)}, "
-            f"of at least 5 mm {sum(large)} of {len(large)}",
+            f"{choice}: at {rate:g} in the background (threshold {threshold:.3f}) {share(lesions, threshold)}, "
+            f"of at least {SMALL_MM:g} mm {share(large, threshold)}",
             flush=True,
         )
 
@@ -173,21 +163,19 @@ def main() -> int:
     others = [background for background in BACKGROUNDS if background != arguments.held_out]
     first = [training_case(background, 0) for background in others]
     plan = make_plan(first, ("t1c",), NETWORK, TRAINING, DETECTION, 1.0, {"t1c": WHITE_MATTER}, None, "cpu")
-    jobs = [Job(plan, background, seed, True) for seed in range(arguments.copies) for background in others]
     seeds = [None, *range(FIRST_SEED, FIRST_SEED + arguments.cases)]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        taught = pool.map(make, jobs, chunksize=1)
-        scenes = pool.map(make, [Job(plan, arguments.held_out, seed, False) for seed in seeds], chunksize=1)
-    samples = [one for case in taught for one in case]  # type: ignore[union-attr]
-    print(f"ready after {time.perf_counter() - start:.0f} s", flush=True)
-    for text in arguments.choices:
-        network_settings, training = chosen(text)
-        network = MTANN(network_settings, len(scenes[0].prepared.channels), [training.seed])  # type: ignore[union-attr]
-        done = fit(network, [samples], training, seeds=[training.seed])
-        with multiprocessing.get_context("spawn").Pool(2) as pool:
-            found = pool.map(look, [(network.eval(), scene) for scene in scenes], chunksize=1)
-        print(f"{text}: training error {done.losses[0]:.4f}, {time.perf_counter() - start:.0f} s")
-        report(text, found)
+        copies = [(background, seed, plan) for seed in range(arguments.copies) for background in others]
+        samples = [one for case in pool.starmap(samples_of, copies, chunksize=1) for one in case]
+        scenes = pool.starmap(scene_of, [(arguments.held_out, seed, plan) for seed in seeds], chunksize=1)
+        print(f"ready after {time.perf_counter() - start:.0f} s", flush=True)
+        for choice in arguments.choices:
+            settings, training = chosen(choice)
+            network = MTANN(settings, len(scenes[0].prepared.channels), [training.seed])
+            done = fit(network, [samples], training, seeds=[training.seed])
+            cases = pool.starmap(look, [(network.eval(), scene) for scene in scenes], chunksize=1)
+            print(f"{choice}: training error {done.losses[0]:.4f}, {time.perf_counter() - start:.0f} s")
+            report(choice, cases)
     return 0
 
 
