@@ -24,7 +24,8 @@ def add_preprocessing(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=HOW",
-        help="how a channel's intensities are scaled: robust_zscore, percentiles:LOW:HIGH, window:LOW:HIGH, or a CT "
+        help="how a channel's intensities are scaled: robust_zscore, percentiles:LOW:HIGH[:LEAST:MOST] "
+        "(all that is less, as fluid may be, counts as LEAST on the new scale), window:LOW:HIGH, or a CT "
         f"window by name, window:{'|'.join(WINDOWS)} (default: by its images; once a channel)",
     )
 
@@ -63,7 +64,9 @@ def parse_steps(text: str) -> tuple[Step, ...]:
 
 
 def parse_normalisation(text: str) -> Normalisation:
-    """A normalisation from ``robust_zscore``, ``percentiles:2:75``, ``window:lung`` or ``window:-160:240``.
+    """A normalisation from text.
+
+    That is ``robust_zscore``, ``percentiles:2:75``, ``percentiles:2:90:0.6:3``, ``window:lung`` or ``window:-160:240``.
 
     Raises:
         SettingsError: It is none of these.
@@ -73,13 +76,15 @@ def parse_normalisation(text: str) -> Normalisation:
             return Normalisation()
         case ["percentiles", low, high]:
             return make_settings(Normalisation, method="percentiles", low=low, high=high)
+        case ["percentiles", low, high, least, most]:
+            return make_settings(Normalisation, method="percentiles", low=low, high=high, clip=(least, most))
         case ["window", name]:
             return window(name)
         case ["window", low, high]:
             return make_settings(Normalisation, method="window", low=low, high=high)
     raise SettingsError(
-        "A normalisation is robust_zscore, percentiles:LOW:HIGH, window:LOW:HIGH or window:NAME with one of "
-        f"{', '.join(WINDOWS)}; found '{text}'."
+        "A normalisation is robust_zscore, percentiles:LOW:HIGH[:LEAST:MOST], window:LOW:HIGH or window:NAME with one "
+        f"of {', '.join(WINDOWS)}; found '{text}'."
     )
 
 

@@ -46,6 +46,7 @@ def test_steps_are_read_in_order_with_their_settings(text: str, steps: tuple[obj
         ("robust_zscore", Normalisation()),
         ("window:lung", window("lung")),
         ("percentiles:2:75", Normalisation(method="percentiles", low=2, high=75)),
+        ("percentiles:2:90:0.6:3", Normalisation(method="percentiles", low=2, high=90, clip=(0.6, 3.0))),
         ("window:-160:240", Normalisation(method="window", low=-160, high=240)),
     ],
 )
@@ -78,7 +79,9 @@ def test_choices_are_put_together_by_channel() -> None:
         ("--normalisation", "ct=percentiles:-1:75", "percentiles lie between 0 and 100; found low -1 and high 75"),
         ("--normalisation", "ct=percentiles:2:101", "percentiles lie between 0 and 100; found low 2 and high 101"),
         ("--normalisation", "ct=window:a:b", "Setting 'low' cannot be 'a'"),
-        ("--normalisation", "ct=zscore", "percentiles:LOW:HIGH, window:LOW:HIGH or window:NAME with one of lung"),
+        ("--normalisation", "ct=zscore", "percentiles:LOW:HIGH[:LEAST:MOST], window:LOW:HIGH or window:NAME with"),
+        ("--normalisation", "ct=percentiles:2:90:0.6", "A normalisation is robust_zscore, percentiles:LOW:HIGH"),
+        ("--normalisation", "ct=percentiles:2:90:3:0.6", "the first clip value less than the second"),
         ("--normalisation", "ct=window", "found 'window'"),
         ("--normalisation", "ct=robust_zscore:2", "found 'robust_zscore:2'"),
     ],
