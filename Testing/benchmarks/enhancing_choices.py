@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from enhancing_lesion import RATES, CaseOutcome, LesionOutcome, assign, share, threshold_at
+from enhancing_lesion import RATES, CaseOutcome, assign, outcome, share, threshold_at
 from enhancing_lesions import insert_lesions
 from real_scans import scans_folder
 from scipy import ndimage
@@ -93,11 +93,8 @@ def look(network: MTANN, scene: Scene) -> CaseOutcome:
     lesions = []
     for value, kind in scene.kinds.items():
         own = scene.labels.with_array((scene.labels.array == value).astype(np.uint8))
-        volume_mm3 = np.count_nonzero(own.array) * own.geometry.voxel_volume_mm3
-        x, y, z = own.geometry.lps_from_index(np.argwhere(own.array).mean(axis=0)).tolist()
-        diameter_mm = float((6 * volume_mm3 / np.pi) ** (1 / 3))
         score = best_score(network, scene.prepared, own)
-        lesions.append(LesionOutcome(str(value), kind, diameter_mm, (x, y, z), score))
+        lesions.append(outcome(str(value), kind, scene.labels, value, score))
     return CaseOutcome("lesions", tuple(lesions), (), {})
 
 

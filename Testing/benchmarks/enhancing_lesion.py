@@ -109,6 +109,15 @@ def share(lesions: Iterable[LesionOutcome], threshold: float) -> str:
     return f"{sum(found):3d} of {len(found):3d}" + (f" ({sum(found) / len(found):.0%})" if found else "")
 
 
+def outcome(name: str, kind: str, labels: Volume, value: int, score: float) -> LesionOutcome:
+    """The lesion of a value in a label map, with the best score on it."""
+    voxels = np.argwhere(labels.array == value)
+    volume_mm3 = len(voxels) * labels.geometry.voxel_volume_mm3
+    x, y, z = labels.geometry.lps_from_index(voxels.mean(axis=0)).tolist()
+    diameter = 2 * (3 * volume_mm3 / (4 * np.pi)) ** (1 / 3)
+    return LesionOutcome(name, kind, diameter, (x, y, z), score)
+
+
 def run_case(
     name: str, volume: Volume, labels: Volume, kinds: Mapping[int, str], model: ModelBundle, device: Device
 ) -> CaseOutcome:
@@ -117,13 +126,7 @@ def run_case(
     places = [candidate.peak_lps_mm for candidate in result.candidates]
     scores = [candidate.score for candidate in result.candidates]
     best, alarms = assign(labels, places, scores)
-    lesions = []
-    for value, score in best.items():
-        voxels = np.argwhere(labels.array == value)
-        volume_mm3 = len(voxels) * labels.geometry.voxel_volume_mm3
-        x, y, z = labels.geometry.lps_from_index(voxels.mean(axis=0)).tolist()
-        diameter = 2 * (3 * volume_mm3 / (4 * np.pi)) ** (1 / 3)
-        lesions.append(LesionOutcome(f"{name} {value}", kinds[value], diameter, (x, y, z), score))
+    lesions = [outcome(f"{name} {value}", kinds[value], labels, value, score) for value, score in best.items()]
     points = {point.name: point.threshold for point in model.card.operating_points}
     return CaseOutcome(name, tuple(lesions), tuple((scores[k], places[k]) for k in alarms), points)
 
