@@ -102,15 +102,17 @@ def with_sizes(cases: Sequence[TrainingCase], point_radius_mm: float | None) -> 
 
 def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -> list[TaughtCase]:
     """Bring all cases onto the model's grid and draw their training samples."""
-    taught = []
-    for number, case in enumerate(cases):
-        part = run.part(number / len(cases), (number + 1) / len(cases))
-        prepared = prepare(case.channels, plan.inputs, case.mask, part.part(0.0, 0.7))
-        scales, dimensions = plan.network.hessian_scales_mm, plan.network.dimensions
-        prepared = with_hessian(prepared, scales, dimensions, part.part(0.7, 0.9))
-        part.report("prepare", 0.9, f"Sampling case {number + 1} of {len(cases)}")
-        taught.append(sample_case(case, prepared, plan, number))
-    return taught
+    parts = [run.part(number / len(cases), (number + 1) / len(cases)) for number in range(len(cases))]
+    return [prepare_case(case, plan, number, parts[number]) for number, case in enumerate(cases)]
+
+
+def prepare_case(case: TrainingCase, plan: TrainingPlan, number: int, run: Run) -> TaughtCase:
+    """Bring one case onto the model's grid and draw its training samples; ``number`` is its place among the cases."""
+    prepared = prepare(case.channels, plan.inputs, case.mask, run.part(0.0, 0.7))
+    scales, dimensions = plan.network.hessian_scales_mm, plan.network.dimensions
+    prepared = with_hessian(prepared, scales, dimensions, run.part(0.7, 0.9))
+    run.report("prepare", 0.9, f"Sampling case '{case.case}'")
+    return sample_case(case, prepared, plan, number)
 
 
 def sample_case(case: TrainingCase, prepared: PreparedCase, plan: TrainingPlan, number: int) -> TaughtCase:

@@ -2,12 +2,14 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
+import enhancing_lesion
 from enhancing_lesion import CaseOutcome, LesionOutcome, assign, hits, read_models, share, threshold_at
 
 from mtann.commands.demo import DEMO_MODEL
@@ -61,3 +63,12 @@ def test_a_lesion_without_a_candidate_is_missed_at_every_threshold():
 def test_models_are_named_by_their_background():
     models = read_models([f"patient19={DEMO_MODEL}", DEMO_MODEL])
     assert set(models) == {"patient19", "any"}
+
+
+def test_what_is_labelled_but_not_asked_for_is_neither_lesion_nor_false_alarm(labels, monkeypatch):
+    found = [SimpleNamespace(peak_lps_mm=place, score=0.5) for place in [(7, 7, 7), (20, 7, 7), (15, 15, 15)]]
+    monkeypatch.setattr(enhancing_lesion, "detect", lambda *given, **named: SimpleNamespace(candidates=found))
+    model = SimpleNamespace(card=SimpleNamespace(operating_points=()))
+    case = enhancing_lesion.run_case("", labels, labels, {8: "nodule"}, model, "cpu")
+    assert [(lesion.kind, lesion.score) for lesion in case.lesions] == [("nodule", 0.5)]
+    assert [place for _, place in case.alarms] == [(15, 15, 15)]
