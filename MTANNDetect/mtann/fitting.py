@@ -102,8 +102,10 @@ def with_sizes(cases: Sequence[TrainingCase], point_radius_mm: float | None) -> 
 
 def prepare_cases(cases: Sequence[TrainingCase], plan: TrainingPlan, run: Run) -> list[TaughtCase]:
     """Bring all cases onto the model's grid and draw their training samples."""
-    parts = [run.part(number / len(cases), (number + 1) / len(cases)) for number in range(len(cases))]
-    return [prepare_case(case, plan, number, parts[number]) for number, case in enumerate(cases)]
+    return [
+        prepare_case(case, plan, number, run.part(number / len(cases), (number + 1) / len(cases)))
+        for number, case in enumerate(cases)
+    ]
 
 
 def prepare_case(case: TrainingCase, plan: TrainingPlan, number: int, run: Run) -> TaughtCase:

@@ -10,7 +10,8 @@ point. The lesions come from `enhancing_lesions`, which shares nothing with the 
 In the second form each background is scanned by the model that was not taught on it, and all cases are judged together.
 
 The gliomas' own scans, of other centres' scanners, can take made-up lesions, too: ``--backgrounds TCGA-FG-6692
-TCGA-DU-7294``. What enhances there by itself is then neither lesion nor false alarm. No model was taught on them.
+TCGA-DU-7294``. What enhances there by itself is then neither lesion nor false alarm. The bundled model was not taught
+on them.
 """
 
 import argparse
@@ -127,7 +128,7 @@ def outcome(name: str, kind: str, labels: Volume, value: int, score: float) -> L
 def run_case(
     name: str, volume: Volume, labels: Volume, kinds: Mapping[int, str], model: ModelBundle, device: Device
 ) -> CaseOutcome:
-    """Scan one case and judge the candidates. Labels without a kind are no lesions to be found, and no alarms."""
+    """Scan one case and judge the candidates. What lies on labels without a kind is neither hit nor false alarm."""
     result = detect(volume, model, device=device)
     places = [candidate.peak_lps_mm for candidate in result.candidates]
     scores = [candidate.score for candidate in result.candidates]
@@ -228,7 +229,7 @@ def read_models(texts: Sequence[str]) -> dict[str, ModelBundle]:
     models = {}
     for text in texts:
         name, equals, path = text.partition("=")
-        named = equals and name in BACKGROUNDS
+        named = equals and name in (*BACKGROUNDS, *GLIOMAS)
         models[name if named else UNNAMED] = open_model(path if named else text)
     return models
 
@@ -249,6 +250,9 @@ def main() -> int:
     arguments.backgrounds = arguments.backgrounds or [
         name for name in BACKGROUNDS if name in models or UNNAMED in models
     ]
+    without = [name for name in arguments.backgrounds if name not in models and UNNAMED not in models]
+    if without:
+        parser.error(f"no model is given for {', '.join(without)}; give BACKGROUND=FOLDER, or one folder for all")
     cases = made_up_cases(arguments, models)
     sensitivity = report(cases, arguments.worst)
     real_good = report_real(real_cases(models, arguments.device), threshold_at(cases, AIM_RATE))

@@ -6,8 +6,8 @@ they are saved beside the model for that benchmark to ask.
 
     python Testing/dev.py bench train_enhancing_lesion --output FOLDER [--copies 77]
 
-writes FOLDER/enhancing-lesion-t1c, the model, and FOLDER/without-patient07 and so on. It keeps
-prepared copies in FOLDER for a while: 15 GB on disk, for 16 GiB of memory in all.
+writes FOLDER/enhancing-lesion-t1c, the model, and FOLDER/without-patient07 and so on. It takes up
+to 16 GiB of memory, and keeps prepared copies in a temporary folder in FOLDER until it ends: 15 GB.
 
     python Testing/dev.py bench train_enhancing_lesion --output FOLDER --networks FORMER [--copies 77]
 
@@ -100,9 +100,10 @@ CARD = {
         "on real metastases, on heads with skull, after operations or radiation, on children, on non-Cartesian or "
         "black-blood sequences, or against readers. Of 180 other synthetic lesions it found 151 at its balanced "
         "threshold, with 0.5 false alarms a scan: 146 of 159 of at least 5 mm, but 5 of 21 below 5 mm; at two false "
-        "alarms a scan 153 of 159 of at least 5 mm, and 13 of 21 below 5 mm. In scans of two other centres (the "
-        "gliomas' own) it found 38 of 50 such lesions at that threshold, with 1.8 false alarms a scan; most that it "
-        "missed were darker than white matter. It must not be used to rule lesions out. "
+        "alarms a scan 153 of 159 of at least 5 mm, and 13 of 21 below 5 mm. In ten scans made from those of the two "
+        "gliomas, from other centres, it found 38 of 50 such lesions at its balanced threshold, with 3.6 false alarms "
+        "a scan in one and none in the other; 8 of the 12 that it missed were darker than white matter. It must not "
+        "be used to rule lesions out. "
         "It does not see how dark fluid is, so expect alarms at the choroid plexus (two of four alarms in a real "
         "glioma's scan), at deep veins beside fluid, the falx, the confluence of sinuses, other sinuses, dura and "
         "plaques of multiple sclerosis; and misses among nodules below 5 mm and lesions little brighter than white "

@@ -72,3 +72,11 @@ def test_what_is_labelled_but_not_asked_for_is_neither_lesion_nor_false_alarm(la
     case = enhancing_lesion.run_case("", labels, labels, {8: "nodule"}, model, "cpu")
     assert [(lesion.kind, lesion.score) for lesion in case.lesions] == [("nodule", 0.5)]
     assert [place for _, place in case.alarms] == [(15, 15, 15)]
+
+
+def test_a_background_without_a_model_is_said_before_anything_is_scanned(monkeypatch, capsys):
+    given = ["--model", f"patient07={DEMO_MODEL}", "--backgrounds", "TCGA-FG-6692"]
+    monkeypatch.setattr(sys, "argv", ["enhancing_lesion", *given])
+    with pytest.raises(SystemExit):
+        enhancing_lesion.main()
+    assert "no model is given for TCGA-FG-6692" in capsys.readouterr().err
