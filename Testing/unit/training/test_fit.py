@@ -177,6 +177,21 @@ def test_members_trained_together_learn_what_each_learns_alone():
             torch.testing.assert_close(tensor, alone.state_dict()[name], atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_training_on_the_graphics_card_agrees_with_the_processor():
+    lessons = [[bright_or_dark()], [bright_or_dark(scale=2.0)]]
+    settings = QUICK.model_copy(update={"steps": 60})
+    networks = {device: MTANN(SHAPE, 1, seeds=(5, 6)) for device in ("cpu", "cuda")}
+    losses = {
+        device: fit(network, lessons, settings, seeds=(5, 6), device=device).losses
+        for device, network in networks.items()
+    }
+    np.testing.assert_allclose(losses["cuda"], losses["cpu"], atol=1e-3)
+    for name, tensor in networks["cuda"].state_dict().items():
+        torch.testing.assert_close(tensor.cpu(), networks["cpu"].state_dict()[name], atol=1e-3, rtol=1e-3)
+
+
 def test_known_non_lesions_and_the_rest_share_the_negatives_evenly():
     inputs = np.zeros((300, 1, 1, 171), dtype=np.float32)
     groups = np.r_[np.zeros(100), np.full(100, NEGATIVE), np.full(10, -2), np.full(90, -3)].astype(np.int64)
